@@ -2,66 +2,43 @@
 
 use std::time::Duration;
 
-use platform::config::Config;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tests::{Arm, SUBSCRIPTION, TestApp, eventually, status};
-
-pub(crate) fn configure(arm: &Arm, config: &mut Config) {
-    let settings = config.section_mut::<azure::Settings>();
-    settings.subscription_id = SUBSCRIPTION.to_owned();
-    settings.tenant_id = "directory".to_owned();
-    settings.client_id = "client".to_owned();
-    // Tokens are remembered by the credentials that got them: a secret of its own for each double.
-    settings.client_secret = SecretString::from(arm.url.clone());
-    settings.authority_url = arm.url.clone();
-    settings.management_url = arm.url.clone();
-    settings.regions = vec!["westeurope".to_owned(), "northeurope".to_owned()];
-    settings.environments = vec!["westeurope=/subscriptions/x/environments/shared".to_owned()];
-    settings.poll = Duration::from_millis(20);
-    config.section_mut::<provisioning::Settings>().wait = Duration::from_millis(100);
-}
-
-pub(crate) async fn start(arm: &Arm) -> TestApp {
-    TestApp::with(|config| configure(arm, config)).await
-}
+use tests::{Arm, Deployment, Instance, ListPage, SUBSCRIPTION, TenantView, TestApp, eventually, status};
 
 pub(crate) fn private(slug: &str) -> Value {
     json!({"slug": slug, "name": slug, "plan": "enterprise", "isolation": "private", "region": "northeurope", "instance": {"driver": "azure"}})
 }
 
-async fn timeline(app: &TestApp, tenant: &str) -> Value {
-    app.operator.get(&format!("/api/v1/tenants/{tenant}/provisioning")).await.expect(200)
+/// Asks for a tenant; answers its id and the name of its resource group.
+async fn ask(app: &TestApp, body: Value) -> (String, String) {
+    let made: TenantView = app.operator.post("/api/v1/tenants", body).await.accepted();
+    let group = format!("tenantry-{}", made.id.replace('-', ""));
+    (made.id, group)
 }
 
 #[actix_web::test]
 async fn a_private_tenant_gets_an_instance_of_its_own_and_takes_it_away_when_it_goes() {
     let arm = Arm::start();
     arm.sick(2);
-    let app = start(&arm).await;
-    let made = app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
-    let id = made["id"].as_str().unwrap().to_owned();
+    let app = TestApp::at_azure(&arm).await;
+    let (id, group) = ask(&app, private("acme")).await;
     let made = status(&app.operator, "acme", "active").await;
-    assert_eq!(made["instance"]["mode"], "dedicated");
-    let group = format!("tenantry-{}", id.replace('-', ""));
+    assert_eq!(made.instance.mode, "dedicated");
     assert_eq!(arm.groups(), [group.as_str()]);
     assert_eq!((arm.states(&group), arm.begun(&group)), (vec!["Succeeded"], 1));
-    let path = format!("/api/v1/instances/{}", made["instance"]["id"].as_str().unwrap());
-    let instance = app.operator.get(&path).await.expect(200);
+    let path = format!("/api/v1/instances/{}", made.instance.id.unwrap());
+    let instance: Instance = app.operator.get(&path).await.found();
     assert_eq!(
-        (instance["region"].as_str(), instance["tenantCount"].as_i64(), instance["health"].as_str()),
-        (Some("northeurope"), Some(1), Some("healthy"))
+        (instance.region.as_deref(), instance.tenant_count, instance.health.as_str()),
+        (Some("northeurope"), 1, "healthy")
     );
-    assert_eq!(instance["endpoint"], format!("{}/apps/{group}", arm.url));
+    assert_eq!(instance.endpoint, Some(format!("{}/apps/{group}", arm.url)));
     // The timeline tells what was asked, with Azure's own ids.
-    let step = &timeline(&app, "acme").await["steps"][4];
-    let calls = step["calls"].as_array().unwrap();
-    assert!(
-        calls
-            .iter()
-            .any(|call| call["method"] == "PUT" && call["status"] == 201 && call["requestId"].is_string()),
-        "{step}"
-    );
+    let step = &app.operator.run("acme").await.steps[4];
+    let made =
+        |call: &Value| call["method"] == "PUT" && call["status"] == 201 && call["requestId"].is_string();
+    assert!(step.calls.iter().any(made), "{step:?}");
     // Validated and forecast before it was deployed.
     let verbs: Vec<String> =
         arm.said().into_iter().map(|(_, said)| said).filter(|said| said.starts_with("POST")).collect();
@@ -81,10 +58,9 @@ async fn what_the_resource_manager_does_not_show_yet_is_waited_for() {
     let arm = Arm::start();
     // The group isn't known when it is validated; the deployment is there, runs, and isn't shown: 409 `DeploymentActive` beside 404.
     arm.lag(4);
-    let app = start(&arm).await;
-    let made = app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
+    let app = TestApp::at_azure(&arm).await;
+    let (_, group) = ask(&app, private("acme")).await;
     status(&app.operator, "acme", "active").await;
-    let group = format!("tenantry-{}", made["id"].as_str().unwrap().replace('-', ""));
     assert_eq!((arm.states(&group), arm.begun(&group)), (vec!["Succeeded"], 1));
     let answered = |status: u16, path: &str| {
         arm.said().iter().any(|(said, what)| *said == status && what.starts_with(path))
@@ -97,19 +73,19 @@ async fn what_the_resource_manager_does_not_show_yet_is_waited_for() {
 #[actix_web::test]
 async fn a_deployment_that_fails_tells_why_and_leaves_nothing() {
     let arm = Arm::start();
-    let app = start(&arm).await;
-    let made = app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
-    arm.fail(&format!("tenantry-{}", made["id"].as_str().unwrap().replace('-', "")));
+    let app = TestApp::at_azure(&arm).await;
+    let (_, group) = ask(&app, private("acme")).await;
+    arm.fail(&group);
     status(&app.operator, "acme", "failed").await;
-    let error = timeline(&app, "acme").await["steps"][4]["error"].as_str().unwrap().to_owned();
+    let error = app.operator.run("acme").await.steps[4].error.clone().unwrap();
     assert!(
         error.contains("DeploymentFailed")
             && error.contains("The subscription can have no more environments"),
         "{error}"
     );
     assert!(arm.groups().is_empty());
-    let deployments = app.operator.get("/api/v1/deployments").await.expect(200);
-    assert_eq!(deployments["items"][0]["status"], "deleted");
+    let newest: Deployment = app.operator.get("/api/v1/deployments").await.first();
+    assert_eq!(newest.status, "deleted");
     app.stop().await;
     arm.stop().await;
 }
@@ -117,7 +93,7 @@ async fn a_deployment_that_fails_tells_why_and_leaves_nothing() {
 #[actix_web::test]
 async fn a_group_of_the_same_name_that_is_not_ours_is_left_alone_and_orphans_are_found() {
     let arm = Arm::start();
-    let app = start(&arm).await;
+    let app = TestApp::at_azure(&arm).await;
     arm.add_group("tenantry-azure-westeurope-1", json!({"team": "somebody else"}));
     arm.add_group("tenantry-lost", json!({"tenantry-deployment": "01a1ff41-3bd4-7339-b0d4-8e414d16ed95"}));
     let shared = json!({"slug": "acme", "name": "Acme", "instance": {"driver": "azure"}});
@@ -144,7 +120,7 @@ async fn a_group_of_the_same_name_that_is_not_ours_is_left_alone_and_orphans_are
 async fn the_pool_grows_when_there_is_no_room_and_ahead_at_ninety_percent() {
     let arm = Arm::start();
     let app = TestApp::with(|config| {
-        configure(&arm, config);
+        arm.configure(config);
         config.jobs.at_once = 8;
     })
     .await;
@@ -163,9 +139,8 @@ async fn the_pool_grows_when_there_is_no_room_and_ahead_at_ninety_percent() {
     status(&app.operator, "t44", "active").await;
     eventually("the second to be made ahead", async || (arm.groups().len() == 2).then_some(())).await;
     eventually("it to take tenants", async || {
-        let instances = app.operator.get("/api/v1/instances").await.expect(200);
-        let azure = |one: &&Value| one["driver"] == "azure";
-        (instances["items"].as_array().unwrap().iter().filter(azure).count() == 2).then_some(())
+        let instances = app.operator.instances().await;
+        (instances.iter().filter(|one| one.driver == "azure").count() == 2).then_some(())
     })
     .await;
     assert_eq!(app.audit("instance.capacity_low").await.len(), 1, "told once");
@@ -180,7 +155,7 @@ async fn tokens_come_by_secret_by_workload_identity_or_by_managed_identity() {
     for credential in ["client_secret", "workload_identity", "managed_identity"] {
         let arm = Arm::start();
         let app = TestApp::with(|config| {
-            configure(&arm, config);
+            arm.configure(config);
             let settings = config.section_mut::<azure::Settings>();
             settings.credential = credential.to_owned();
             settings.federated_token_file = file.path().display().to_string();
@@ -188,8 +163,7 @@ async fn tokens_come_by_secret_by_workload_identity_or_by_managed_identity() {
             settings.identity_header = SecretString::from("header");
         })
         .await;
-        app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
-        status(&app.operator, "acme", "active").await;
+        app.operator.active_tenant(private("acme")).await;
         let asked = arm.asked_tokens();
         assert_eq!(asked.len(), 1, "one token for all requests");
         let resource: String = url::form_urlencoded::byte_serialize(arm.url.as_bytes()).collect();
@@ -214,19 +188,19 @@ async fn tokens_come_by_secret_by_workload_identity_or_by_managed_identity() {
 #[actix_web::test]
 async fn what_azure_can_not_do_is_refused_before_anything_is_written() {
     let arm = Arm::start();
-    let app = start(&arm).await;
+    let app = TestApp::at_azure(&arm).await;
     let post = async |body: Value| app.operator.post("/api/v1/tenants", body).await;
     let mut body = private("acme");
     body["region"] = "atlantis".into();
     let refused = post(body.clone()).await.refused(400, "tenant.region_unknown");
-    assert_eq!(refused["known"], json!(["westeurope", "northeurope"]));
+    assert_eq!(*refused.fact("known"), json!(["westeurope", "northeurope"]));
     body["region"] = "northeurope".into();
     body["isolation"] = "namespace".into();
     post(body.clone()).await.refused(400, "tenant.backend_unavailable");
     body["isolation"] = "private".into();
     body["instance"]["mode"] = "shared".into();
     post(body).await.refused(400, "validation.failed");
-    assert!(app.operator.get("/api/v1/tenants").await.expect(200)["items"].as_array().unwrap().is_empty());
+    assert_eq!(app.operator.get("/api/v1/tenants").await.count(), 0);
     assert!(arm.groups().is_empty() && arm.said().is_empty());
     app.stop().await;
     arm.stop().await;
@@ -236,11 +210,11 @@ async fn what_azure_can_not_do_is_refused_before_anything_is_written() {
 async fn giving_up_cancels_what_azure_is_at() {
     let arm = Arm::start();
     arm.sick(u32::MAX);
-    let app = start(&arm).await;
+    let app = TestApp::at_azure(&arm).await;
     app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
     eventually("the instance to be asked for its health", async || {
-        let step = timeline(&app, "acme").await["steps"][4]["waitsFor"].as_str().map(ToOwned::to_owned);
-        step.filter(|step| step.contains("health")).map(drop)
+        let waits_for = app.operator.run("acme").await.steps[4].waits_for.clone();
+        waits_for.filter(|text| text.contains("health")).map(drop)
     })
     .await;
     app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.expect(202);
@@ -254,7 +228,7 @@ async fn giving_up_cancels_what_azure_is_at() {
 async fn two_hundred_deployments_end_well_or_cleanly_while_azure_misbehaves() {
     let arm = Arm::start();
     let app = TestApp::with(|config| {
-        configure(&arm, config);
+        arm.configure(config);
         config.outbound.timeout = Duration::from_secs(1);
         let settings = config.section_mut::<provisioning::Retries>();
         settings.provisioning_attempts_max = 4;
@@ -264,21 +238,17 @@ async fn two_hundred_deployments_end_well_or_cleanly_while_azure_misbehaves() {
     arm.misbehave(150);
     let mut ids = Vec::new();
     for number in 0..200 {
-        let made = app.operator.post("/api/v1/tenants", private(&format!("t{number}"))).await.expect(202);
-        let id = made["id"].as_str().unwrap().to_owned();
+        let (id, group) = ask(&app, private(&format!("t{number}"))).await;
         if number % 10 == 0 {
-            arm.fail(&format!("tenantry-{}", id.replace('-', "")));
+            arm.fail(&group);
         }
         ids.push(id);
     }
     let (mut active, mut failed) = (0, 0);
     for id in &ids {
         let ended = async || {
-            let tenant = app.operator.get(&format!("/api/v1/tenants/{id}")).await.expect(200);
-            tenant["status"]
-                .as_str()
-                .filter(|status| matches!(*status, "active" | "failed"))
-                .map(ToOwned::to_owned)
+            let state = app.operator.tenant(id).await.status;
+            matches!(state.as_str(), "active" | "failed").then_some(state)
         };
         let mut state = ended().await;
         while state.is_none() {
@@ -297,9 +267,9 @@ async fn two_hundred_deployments_end_well_or_cleanly_while_azure_misbehaves() {
     println!("{active} active, {failed} cleanly removed");
     assert_eq!(arm.groups().len(), active, "never two for one tenant");
     assert!(active >= 100 && failed >= 20, "{active} active, {failed} failed");
-    let instances = app.operator.get("/api/v1/instances?limit=200").await.expect(200);
-    let azure = instances["items"].as_array().unwrap().iter().filter(|one| one["driver"] == "azure").count();
-    assert!(azure == active || instances["nextCursor"].is_string());
+    let page: ListPage<Instance> = app.operator.get("/api/v1/instances?limit=200").await.found();
+    let azure = page.items.iter().filter(|one| one.driver == "azure").count();
+    assert!(azure == active || page.next_cursor.is_some());
     app.stop().await;
     arm.stop().await;
 }
@@ -308,7 +278,7 @@ async fn two_hundred_deployments_end_well_or_cleanly_while_azure_misbehaves() {
 #[actix_web::test]
 async fn bodies_fit_the_published_schemas_and_the_double_the_vendors_clients() {
     let arm = Arm::start();
-    let app = start(&arm).await;
+    let app = TestApp::at_azure(&arm).await;
     app.operator.post("/api/v1/tenants", private("private")).await.expect(202);
     let namespace =
         json!({"slug": "namespace", "name": "n", "isolation": "namespace", "instance": {"driver": "azure"}});

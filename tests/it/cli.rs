@@ -104,13 +104,11 @@ async fn the_doctor_asks_what_is_outside_and_says_how_to_mend_it() {
     let (arm, zitadel) = (tests::Arm::start(), tests::Zitadel::start());
     assert_eq!(tenantry(&store, &["migrate", "up"]).await.code, Some(0));
     let doctor = async |token: &str| {
-        let settings = [
+        let mut settings = vec![
             ("TENANTRY__IDENTITY__ZITADEL__URL", zitadel.url.as_str()),
             ("TENANTRY__IDENTITY__ZITADEL__TOKEN", token),
-            ("TENANTRY__AZURE__SUBSCRIPTION_ID", tests::SUBSCRIPTION),
-            ("TENANTRY__AZURE__AUTHORITY_URL", arm.url.as_str()),
-            ("TENANTRY__AZURE__MANAGEMENT_URL", arm.url.as_str()),
         ];
+        settings.extend(arm.environment());
         tenantry_with(&store, &["doctor", "--json"], &settings).await
     };
     let well = doctor("zitadel-token").await;

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Issuer, Reply, TestApp};
+use tests::{Exchanged, Group, Issuer, Reply, TestApp};
 
 /// How many at once.
 const PARALLEL: usize = 200;
@@ -26,8 +26,7 @@ async fn of_many_redemptions_of_one_invitation_one_succeeds() {
         "{:?}",
         all.iter().map(|reply| reply.status).collect::<Vec<_>>()
     );
-    let users = acme.admin.get("/api/v1/tenants/acme/users").await.expect(200);
-    assert_eq!(users["items"].as_array().unwrap().len(), 1);
+    assert_eq!(acme.admin.users("acme").await.len(), 1);
     app.stop().await;
 }
 
@@ -37,10 +36,8 @@ async fn of_many_uses_of_one_refresh_token_one_succeeds() {
     let issuer = Issuer::start();
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
-    let body = json!({"subjectToken": issuer.token("ann", "org_acme")});
-    let session = app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
-    let refresh = session["refreshToken"].as_str().unwrap();
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    let session: Exchanged = app.operator.exchange(&issuer.token("ann", "org_acme")).await.found();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", session.refresh_token.as_str())];
     let anyone = app.anyone();
     let all = join_all((0..PARALLEL).map(|_| anyone.form("/oauth2/token", &form))).await;
     assert_eq!(all.iter().filter(|reply| reply.status == 200).count(), 1);
@@ -60,7 +57,7 @@ async fn a_quota_of_ten_lets_ten_of_fifty_in() {
     let all = join_all((0..50).map(create)).await;
     assert_eq!(all.iter().filter(|reply| reply.status == 201).count(), 10);
     assert!(all.iter().all(|reply| matches!(reply.status.as_u16(), 201 | 403)));
-    assert_eq!(acme.scim.get("/scim/v2/Users?count=0").await.expect(200)["totalResults"], 10);
+    assert_eq!(acme.scim.get("/scim/v2/Users?count=0").await.total(), 10);
     let users = app.operator.quota("acme", "users").await;
     assert_eq!((users.used, users.remaining), (10, Some(0)));
     app.stop().await;
@@ -72,15 +69,12 @@ async fn two_first_sign_ins_make_one_user() {
     let issuer = Issuer::start();
     issuer.register(&app.operator).await;
     let acme = app.tenant("acme").await;
-    let body = json!({"subjectToken": issuer.token("ann", "org_acme")});
-    let all = join_all((0..20).map(|_| app.operator.post("/api/internal/sso/exchange", body.clone()))).await;
+    let token = issuer.token("ann", "org_acme");
+    let all = join_all((0..20).map(|_| app.operator.exchange(&token))).await;
     let users: std::collections::BTreeSet<String> =
-        all.into_iter().map(|reply| reply.expect(200)["user"]["id"].to_string()).collect();
+        all.into_iter().map(|reply| reply.found::<Exchanged>().user.id).collect();
     assert_eq!(users.len(), 1);
-    assert_eq!(
-        acme.admin.get("/api/v1/tenants/acme/users").await.expect(200)["items"].as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(acme.admin.users("acme").await.len(), 1);
     issuer.stop().await;
     app.stop().await;
 }
@@ -89,13 +83,12 @@ async fn two_first_sign_ins_make_one_user() {
 async fn concurrent_patches_of_one_group_lose_no_member() {
     let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "enterprise"})).await;
-    let group = acme.scim.post("/scim/v2/Groups", json!({"displayName": "all"})).await.expect(201);
-    let mut ids: Vec<Value> = Vec::new();
+    let path = format!("/scim/v2/Groups/{}", acme.group("all", &[]).await);
+    let mut ids: Vec<String> = Vec::new();
     for number in 0..32 {
-        ids.push(acme.scim.post("/scim/v2/Users", json!({"userName": format!("u{number}")})).await.expect(201)["id"].clone());
+        ids.push(acme.user(&format!("u{number}")).await);
     }
-    let path = format!("/scim/v2/Groups/{}", group["id"].as_str().unwrap());
-    let add = |id: &Value| {
+    let add = |id: &String| {
         acme.scim.patch_owned(
             path.clone(),
             json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": id}]}]}),
@@ -103,7 +96,7 @@ async fn concurrent_patches_of_one_group_lose_no_member() {
     };
     let all = join_all(ids.iter().map(add)).await;
     assert!(all.iter().all(|reply| reply.status == 204));
-    assert_eq!(acme.scim.get(&path).await.expect(200)["members"].as_array().unwrap().len(), 32);
+    assert_eq!(acme.scim.get(&path).await.found::<Group>().members.len(), 32);
     app.stop().await;
 }
 
@@ -121,13 +114,7 @@ async fn one_idempotency_key_does_the_work_once() {
         all.iter().filter(|reply| reply.status == 201).map(|reply| reply.text.clone()).collect();
     assert_eq!(made.len(), 1);
     assert!(all.iter().all(|reply| matches!(reply.status.as_u16(), 201 | 409)));
-    assert_eq!(
-        acme.admin.get("/api/v1/tenants/acme/organizations").await.expect(200)["items"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(acme.admin.get("/api/v1/tenants/acme/organizations").await.count(), 2);
     app.stop().await;
 }
 

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt as _;
 use provisioning::Steps as _;
 use serde_json::{Value, json};
-use tests::{Process, Receiver, SmtpServer, Store, eventually};
+use tests::{
+    Bulk, BulkOperation, ManagementKey, Process, Receiver, RecordedMail, Restore, SmtpServer, Store,
+    eventually,
+};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
 /// Asks for a tenant. The process may die before it answers: the run begins with the commit, not with the reply.
@@ -18,10 +21,6 @@ async fn post(process: &Process, body: Value) {
     {
         assert_eq!(answer.status(), 202);
     }
-}
-
-async fn items(process: &Process, path: &str) -> Vec<Value> {
-    process.operator.get(path).await.items::<Value>()
 }
 
 /// Where a process dies at a step.
@@ -42,9 +41,9 @@ async fn dies_at(place: &str) {
     let store = Store::new().await;
     let module = Receiver::start();
     let process = Process::start(PROGRAM, &store, None, &[]).await;
-    process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    process.operator.module("m", &module.url).await;
     process.operator.flag("f").await;
-    tests::pool(&process.operator, "shared").await;
+    process.operator.pool("shared").await;
     process.kill().await;
     let mut dying = Process::start(PROGRAM, &store, Some(place), &[]).await;
     post(&dying, json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "owner": {"email": "o@example.com"}})).await;
@@ -52,14 +51,14 @@ async fn dies_at(place: &str) {
     let process = Process::start(PROGRAM, &store, None, &[]).await;
     tests::status(&process.operator, "acme", "active").await;
     let of = |what: &str| format!("/api/v1/tenants/acme/{what}");
-    assert_eq!(items(&process, &of("organizations")).await.len(), 1, "{place}");
-    assert_eq!(items(&process, &of("invitations")).await.len(), 1, "{place}");
+    assert_eq!(process.operator.get(&of("organizations")).await.count(), 1, "{place}");
+    assert_eq!(process.operator.get(&of("invitations")).await.count(), 1, "{place}");
     let run = process.operator.run("acme").await;
     assert!(run.steps.iter().all(|step| step.status == "done"), "{place}: {run:?}");
     let keys = process.operator.anonymous().get("/realms/acme/oauth2/jwks").await.expect(200);
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "{place}");
     assert_eq!(
-        items(&process, "/api/v1/instances").await[0]["tenantCount"],
+        process.operator.instances().await[0].tenant_count,
         1,
         "{place}: a place is neither lost nor taken twice"
     );
@@ -75,13 +74,13 @@ async fn dies_at(place: &str) {
     module.stop().await;
 }
 
-async fn mails(process: &Process) -> Vec<Value> {
+async fn mails(process: &Process) -> Vec<RecordedMail> {
     let request = process
         .operator
         .anonymous()
         .request(reqwest::Method::GET, "/dev/mail")
         .header("Accept", "application/json");
-    tests::Reply::read(request).await.items::<Value>()
+    tests::Reply::read(request).await.items()
 }
 
 #[actix_web::test]
@@ -101,8 +100,8 @@ async fn dies_unwinding(step: &str) {
     dying.killed().await;
     let process = Process::start(PROGRAM, &store, None, &settings).await;
     tests::status(&process.operator, "acme", "failed").await;
-    assert!(items(&process, "/api/v1/tenants/acme/organizations").await.is_empty(), "{step}");
-    assert!(items(&process, "/api/v1/tenants/acme/quotas").await.is_empty(), "{step}");
+    assert_eq!(process.operator.get("/api/v1/tenants/acme/organizations").await.count(), 0, "{step}");
+    assert_eq!(process.operator.get("/api/v1/tenants/acme/quotas").await.count(), 0, "{step}");
     assert_eq!(process.operator.anonymous().get("/realms/acme/oauth2/jwks").await.status, 404, "{step}");
     let run = process.operator.run("acme").await;
     assert_eq!(run.status, "failed", "{step}");
@@ -122,10 +121,10 @@ async fn a_deprovisioning_ends_wherever_the_process_dies() {
 async fn dies_deprovisioning(place: &str) {
     let store = Store::new().await;
     let process = Process::start(PROGRAM, &store, None, &[]).await;
-    tests::pool(&process.operator, "shared").await;
+    process.operator.pool("shared").await;
     let body = json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "owner": {"email": "o@example.com"}});
     process.operator.post("/api/v1/tenants", body).await.expect(202);
-    let id = tests::status(&process.operator, "acme", "active").await["id"].as_str().unwrap().to_owned();
+    let id = tests::status(&process.operator, "acme", "active").await.id;
     process.kill().await;
     let mut dying = Process::start(PROGRAM, &store, Some(place), &[]).await;
     // The process may die before it answers: the run begins with the commit, not with the reply.
@@ -134,10 +133,14 @@ async fn dies_deprovisioning(place: &str) {
     let process = Process::start(PROGRAM, &store, None, &[]).await;
     tests::status(&process.operator, &id, "deleted").await;
     for what in ["organizations", "quotas", "invitations", "users"] {
-        assert!(items(&process, &format!("/api/v1/tenants/{id}/{what}")).await.is_empty(), "{place}: {what}");
+        assert_eq!(
+            process.operator.get(&format!("/api/v1/tenants/{id}/{what}")).await.count(),
+            0,
+            "{place}: {what}"
+        );
     }
     assert_eq!(process.operator.anonymous().get("/realms/acme/oauth2/jwks").await.status, 404, "{place}");
-    assert_eq!(items(&process, "/api/v1/instances").await[0]["tenantCount"], 0, "{place}");
+    assert_eq!(process.operator.instances().await[0].tenant_count, 0, "{place}");
     process.kill().await;
 }
 
@@ -164,9 +167,9 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
     // The usual lease: one of a second is lost where two processes write to one file on a busy machine, and a push comes twice by right.
     let settings = [("TENANTRY__JOBS__LEASE", "10s")];
     let one = Process::start(PROGRAM, &store, None, &settings).await;
-    one.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    one.operator.module("m", &module.url).await;
     one.operator.flag("f").await;
-    tests::pool(&one.operator, "shared").await;
+    one.operator.pool("shared").await;
     let two = Process::start(PROGRAM, &store, None, &settings).await;
     let slugs: Vec<String> = (0..12).map(|number| format!("t{number}")).collect();
     for (number, slug) in slugs.iter().enumerate() {
@@ -178,7 +181,7 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
         tests::status(&two.operator, slug, "active").await;
         module.until("the tenant's flags", |push| push.body["tenantSlug"] == slug.as_str()).await;
     }
-    assert_eq!(items(&one, "/api/v1/instances").await[0]["tenantCount"], slugs.len());
+    assert_eq!(one.operator.instances().await[0].tenant_count, slugs.len() as i64);
     assert_eq!(mails(&one).await.len(), slugs.len());
     let mut seen = std::collections::BTreeSet::new();
     assert!(
@@ -186,13 +189,11 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
         "a push came twice though nobody died"
     );
     // A key revoked by one is refused by the other within a second.
-    let key = one.operator.post("/api/v1/keys", json!({"name": "k", "role": "auditor"})).await.expect(201);
-    let auditor = two.operator.with(key["token"].as_str().unwrap());
+    let key: ManagementKey =
+        one.operator.post("/api/v1/keys", json!({"name": "k", "role": "auditor"})).await.created();
+    let auditor = two.operator.with(key.token.unwrap());
     auditor.get("/api/v1/tenants").await.expect(200);
-    assert_eq!(
-        one.operator.delete(&format!("/api/v1/keys/{}", key["id"].as_str().unwrap())).await.status,
-        204
-    );
+    assert_eq!(one.operator.delete(&format!("/api/v1/keys/{}", key.id)).await.status, 204);
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     assert_eq!(auditor.get("/api/v1/tenants").await.status, 401);
     one.kill().await;
@@ -207,16 +208,13 @@ async fn synced(process: &Process, users: usize) -> (tests::Client, Vec<String>)
     let tenant = request.json(&json!({"slug": "acme", "name": "Acme", "plan": "enterprise"}));
     tests::Reply::read(tenant).await.expect(201);
     let tokens = "/api/v1/tenants/acme/organizations/default/scim-tokens";
-    let made = process.operator.post(tokens, json!({"name": "idp"})).await.expect(201);
-    let scim = process.operator.with(made["token"].as_str().expect("a token"));
+    let made = process.operator.post(tokens, json!({"name": "idp"})).await.created_token();
+    let scim = process.operator.with(made);
     let operations: Vec<Value> = (0..users)
         .map(|n| json!({"method": "POST", "path": "/Users", "bulkId": n.to_string(), "data": {"userName": format!("u{n:03}")}}))
         .collect();
-    let done = scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.expect(200);
-    let id = |one: &Value| {
-        one["location"].as_str().expect("a location").rsplit('/').next().expect("an id").to_owned()
-    };
-    let ids = done["Operations"].as_array().expect("a list").iter().map(id).collect();
+    let done: Bulk = scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.found();
+    let ids = done.operations.iter().map(BulkOperation::id).collect();
     (scim, ids)
 }
 
@@ -237,11 +235,8 @@ async fn a_restore_goes_on_where_the_process_died() {
         process.killed().await;
         let process = Process::start(PROGRAM, store, None, &settings).await;
         eventually("the restore to end", async || {
-            items(&process, restores)
-                .await
-                .iter()
-                .find(|one| one["status"] == "done" && one["done"] == 150)
-                .cloned()
+            let all: Vec<Restore> = process.operator.get(restores).await.items();
+            all.into_iter().find(|one| one.status == "done" && one.done == 150)
         })
         .await;
         let scim = process.operator.with(scim.bearer.expect("a token"));
@@ -267,15 +262,15 @@ async fn a_rehearsal_is_copied_once_wherever_the_process_dies() {
     let mut process = Process::start(PROGRAM, &store, Some("dry_run.before_commit"), &[]).await;
     let (_, ids) = synced(&process, 20).await;
     let tokens = "/api/v1/tenants/acme/organizations/default/scim-tokens";
-    let made = process.operator.post(tokens, json!({"name": "dry", "dryRun": true})).await.expect(201);
+    let made = process.operator.post(tokens, json!({"name": "dry", "dryRun": true})).await.created_token();
     process.killed().await;
     let process = Process::start(PROGRAM, &store, None, &[]).await;
-    let dry = process.operator.with(made["token"].as_str().expect("a token"));
+    let dry = process.operator.with(made);
     let found = eventually("the copy", async || {
         let reply = dry.get("/scim/v2/Users?count=0").await;
-        (reply.status == 200).then(|| reply.json()["totalResults"].clone())
+        (reply.status == 200).then(|| reply.total())
     });
-    assert_eq!(found.await, ids.len());
+    assert_eq!(found.await, ids.len() as i64);
     process.kill().await;
 }
 
@@ -291,10 +286,9 @@ async fn dies_moving(place: &str) {
     let store = Store::new().await;
     let settings = [("TENANTRY__PROVISIONING__DRAIN_PERIOD", "0s")];
     let process = Process::start(PROGRAM, &store, None, &settings).await;
-    tests::pool(&process.operator, "shared").await;
-    process.operator.post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme"})).await.expect(202);
-    tests::status(&process.operator, "acme", "active").await;
-    let to = tests::pool(&process.operator, "other").await;
+    process.operator.pool("shared").await;
+    process.operator.active_tenant(json!({"slug": "acme", "name": "Acme"})).await;
+    let to = process.operator.pool("other").await;
     process.kill().await;
     let mut dying = Process::start(PROGRAM, &store, Some(place), &settings).await;
     let request = dying.operator.request(reqwest::Method::POST, "/api/v1/tenants/acme/move");
@@ -303,17 +297,16 @@ async fn dies_moving(place: &str) {
     dying.killed().await;
     let process = Process::start(PROGRAM, &store, None, &settings).await;
     eventually("the move", async || {
-        let run = process.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
-        (run["kind"] == "move" && run["status"] == "done").then_some(())
+        let run = process.operator.run("acme").await;
+        (run.kind == "move" && run.status == "done").then_some(())
     })
     .await;
-    let tenant = process.operator.get("/api/v1/tenants/acme").await.expect(200);
-    assert_eq!(tenant["instance"]["id"], to, "{place}");
-    assert_eq!(tenant["identity"]["kind"], "realm", "{place}");
+    let tenant = process.operator.tenant("acme").await;
+    assert_eq!(tenant.instance.id, Some(to), "{place}");
+    assert_eq!(tenant.identity.kind, "realm", "{place}");
     let keys = process.operator.anonymous().get("/realms/acme/oauth2/jwks").await.expect(200);
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "{place}");
-    let counts: Vec<Value> =
-        items(&process, "/api/v1/instances").await.iter().map(|one| one["tenantCount"].clone()).collect();
+    let counts: Vec<i64> = process.operator.instances().await.iter().map(|one| one.tenant_count).collect();
     assert_eq!(counts, [0, 1], "{place}: a place is neither lost nor taken twice");
     process.kill().await;
 }
@@ -329,8 +322,7 @@ async fn dies_settling(place: &str) {
     let settings =
         [("TENANTRY__BILLING__STRIPE_SECRET", "whsec_x"), ("TENANTRY__BILLING__PRICES", "price_1=pro")];
     let process = Process::start(PROGRAM, &store, None, &settings).await;
-    process.operator.post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme"})).await.expect(202);
-    tests::status(&process.operator, "acme", "active").await;
+    process.operator.active_tenant(json!({"slug": "acme", "name": "Acme"})).await;
     process.kill().await;
     let body = json!({"id": "evt_1", "type": "customer.subscription.created", "created": 1_795_000_000, "data": {"object": {
         "id": "sub_1", "customer": "cus_1", "status": "active", "metadata": {"tenant_id": "acme"},
@@ -351,17 +343,14 @@ async fn dies_settling(place: &str) {
     let process = Process::start(PROGRAM, &store, None, &settings).await;
     // Stripe sends again what was not acknowledged.
     assert_eq!(send(&process).await.expect("an answer").status(), 200);
-    eventually("the plan", async || {
-        let tenant = process.operator.get("/api/v1/tenants/acme").await.expect(200);
-        (tenant["plan"] == "pro").then_some(())
-    })
-    .await;
+    eventually("the plan", async || (process.operator.tenant("acme").await.plan == "pro").then_some(()))
+        .await;
     eventually("it to be settled", async || {
-        let jobs = items(&process, "/api/v1/jobs?kind=inbox.settle").await;
-        jobs.iter().all(|job| job["status"] == "done").then_some(())
+        let jobs = process.operator.jobs("kind=inbox.settle").await;
+        jobs.iter().all(|job| job.status == "done").then_some(())
     })
     .await;
-    assert_eq!(items(&process, "/api/v1/audit-events?action=inbox.receive").await.len(), 1, "{place}");
-    assert_eq!(items(&process, "/api/v1/audit-events?action=tenant.plan").await.len(), 1, "{place}");
+    assert_eq!(process.operator.get("/api/v1/audit-events?action=inbox.receive").await.count(), 1, "{place}");
+    assert_eq!(process.operator.get("/api/v1/audit-events?action=tenant.plan").await.count(), 1, "{place}");
     process.kill().await;
 }

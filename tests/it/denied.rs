@@ -1,22 +1,26 @@
 //! Attempts that were refused, as the tenant's admin sees them: with the organization, the rule and the request, wherever they are known.
 
-use serde_json::{Value, json};
-use tests::{Client, Issuer, Tenant, TestApp, eventually};
+use serde_json::json;
+use tests::{AuditEvent, Client, Issuer, ScimToken, Tenant, TestApp, eventually};
 
 /// The latest denied attempt of an action that the tenant's own admin sees.
-async fn denied(admin: &Client, action: &str) -> Value {
+async fn denied(admin: &Client, action: &str) -> AuditEvent {
     eventually(&format!("{action} to be recorded"), async || {
         let path = format!("/api/v1/audit-events?outcome=denied&action={action}");
-        admin.get(&path).await.expect(200)["items"].as_array().unwrap().first().cloned()
+        admin.get(&path).await.items::<AuditEvent>().into_iter().next()
     })
     .await
 }
 
-fn says(record: &Value, tenant: &Tenant, code: &str) {
-    assert_eq!((&record["outcome"], &record["tenantId"]), (&json!("denied"), &json!(tenant.id)), "{record}");
-    assert_eq!(record["details"]["code"], code, "{record}");
-    assert!(record["details"]["organizationId"].is_string(), "{record}");
-    assert!(record["requestId"].is_string(), "{record}");
+fn says(record: &AuditEvent, tenant: &Tenant, code: &str) {
+    assert_eq!(
+        (record.outcome.as_str(), record.tenant_id.as_ref()),
+        ("denied", Some(&tenant.id)),
+        "{record:?}"
+    );
+    assert_eq!(record.details["code"], code, "{record:?}");
+    assert!(record.details["organizationId"].is_string(), "{record:?}");
+    assert!(record.request_id.is_some(), "{record:?}");
 }
 
 #[actix_web::test]
@@ -24,9 +28,9 @@ async fn a_directory_token_that_counts_no_more_is_seen_by_its_admin() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let tokens = "/api/v1/tenants/acme/organizations/default/scim-tokens";
-    let made = app.operator.post(tokens, json!({"name": "gone"})).await.expect(201);
-    let gone = app.operator.with(made["token"].as_str().unwrap());
-    assert_eq!(app.operator.delete(&format!("{tokens}/{}", made["id"].as_str().unwrap())).await.status, 204);
+    let made: ScimToken = app.operator.post(tokens, json!({"name": "gone"})).await.created();
+    let gone = app.operator.with(made.token.unwrap());
+    assert_eq!(app.operator.delete(&format!("{tokens}/{}", made.id)).await.status, 204);
     assert_eq!(gone.get("/scim/v2/Users").await.status, 401);
     says(&denied(&acme.admin, "authenticate").await, &acme, "auth.invalid");
     app.stop().await;
@@ -55,9 +59,9 @@ async fn an_invitation_that_is_not_accepted_and_an_exchange_that_is_refused_say_
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let invite = json!({"email": "ann@acme.example", "role": "viewer"});
-    let made = app.operator.post("/api/v1/tenants/acme/invitations", invite).await.expect(201);
+    let made = app.operator.post("/api/v1/tenants/acme/invitations", invite).await.created_id();
     let token = app.invitation_token("ann@acme.example").await;
-    let path = format!("/api/v1/tenants/acme/invitations/{}", made["id"].as_str().unwrap());
+    let path = format!("/api/v1/tenants/acme/invitations/{made}");
     assert_eq!(app.operator.delete(&path).await.status, 204);
     let accept = json!({"token": token});
     app.operator.anonymous().post("/api/v1/invitations/accept", accept).await.refused(410, "invitation.gone");
@@ -65,17 +69,15 @@ async fn an_invitation_that_is_not_accepted_and_an_exchange_that_is_refused_say_
 
     let issuer = Issuer::start();
     issuer.register(&app.operator).await;
-    let user =
-        acme.scim.post("/scim/v2/Users", json!({"userName": "bob", "externalId": "bob"})).await.expect(201);
+    let bob = json!({"userName": "bob", "externalId": "bob"});
+    let user = acme.scim.post("/scim/v2/Users", bob).await.created_id();
     let off = json!({"Operations": [{"op": "replace", "path": "active", "value": false}], "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]});
-    acme.scim.patch(&format!("/scim/v2/Users/{}", user["id"].as_str().unwrap()), off).await.expect(200);
-    let body = json!({"subjectToken": issuer.token("bob", "org_acme")});
-    app.operator.post("/api/internal/sso/exchange", body).await.refused(403, "user.deactivated");
+    acme.scim.patch(&format!("/scim/v2/Users/{user}"), off).await.expect(200);
+    app.operator.exchange(&issuer.token("bob", "org_acme")).await.refused(403, "user.deactivated");
     says(&denied(&acme.admin, "sso.exchange").await, &acme, "user.deactivated");
     // Another tenant's admin sees none of it.
     let other = app.tenant("other").await;
-    let seen = other.admin.get("/api/v1/audit-events?outcome=denied").await.expect(200);
-    assert_eq!(seen["items"], json!([]));
+    assert_eq!(other.admin.get("/api/v1/audit-events?outcome=denied").await.count(), 0);
     issuer.stop().await;
     app.stop().await;
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Issuer, OidcProvider, Reply, TestApp};
+use tests::{AuditEvent, Exchanged, Introspection, Issuer, OidcProvider, Reply, TestApp, Tokens};
 
 async fn world() -> (TestApp, Issuer) {
     let app = TestApp::start().await;
@@ -16,32 +16,31 @@ async fn world() -> (TestApp, Issuer) {
 }
 
 async fn exchange(app: &TestApp, token: &str) -> Reply {
-    app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await
+    app.operator.exchange(token).await
+}
+
+/// The same where it goes well.
+async fn exchanged(app: &TestApp, token: &str) -> Exchanged {
+    exchange(app, token).await.found()
 }
 
 #[actix_web::test]
 async fn an_identity_becomes_a_token_that_names_the_tenant() {
     let (app, issuer) = world().await;
     let acme = app.tenant("acme").await;
-    let done = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    let done = exchanged(&app, &issuer.token("ann", "org_acme")).await;
+    assert_eq!((done.tenant_id.as_str(), done.tenant_slug.as_str()), (acme.id.as_str(), "acme"));
+    assert_eq!((done.token_type.as_str(), done.expires_in, done.redirect_url.as_str()), ("Bearer", 300, "/"));
+    assert_eq!(done.user.email.as_deref(), Some("ann@example.com"));
+    let again = exchanged(&app, &issuer.token("ann", "org_acme")).await;
+    assert_eq!(again.user.id, done.user.id, "found by issuer and subject");
+    let token = done.token.as_str();
+    let claims = app.operator.introspect(token).await;
     assert_eq!(
-        (done["tenantId"].as_str(), done["tenantSlug"].as_str()),
-        (Some(acme.id.as_str()), Some("acme"))
+        (claims.active, claims.tenant_id.as_ref(), claims.plan.as_deref()),
+        (true, Some(&acme.id), Some("pro"))
     );
-    assert_eq!(
-        (done["tokenType"].as_str(), done["expiresIn"].as_i64(), done["redirectUrl"].as_str()),
-        (Some("Bearer"), Some(300), Some("/"))
-    );
-    assert_eq!(done["user"]["email"], "ann@example.com");
-    let again = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
-    assert_eq!(again["user"]["id"], done["user"]["id"], "found by issuer and subject");
-    let token = done["token"].as_str().unwrap();
-    let claims = app.operator.form("/oauth2/introspect", &[("token", token)]).await.expect(200);
-    assert_eq!(
-        (claims["active"].as_bool(), claims["tenant_id"].as_str(), claims["plan"].as_str()),
-        (Some(true), Some(acme.id.as_str()), Some("pro"))
-    );
-    assert_eq!(claims["iss"], app.operator.base.as_str());
+    assert_eq!(claims.iss.as_ref(), Some(&app.operator.base));
     let keys = app.anyone().get("/oauth2/jwks").await.expect(200);
     let header = jsonwebtoken::decode_header(token).unwrap();
     assert_eq!(keys["keys"][0]["kid"].as_str(), header.kid.as_deref());
@@ -60,27 +59,23 @@ async fn an_identity_becomes_a_token_that_names_the_tenant() {
 async fn a_realm_tenant_has_its_own_issuer_and_keys() {
     let (app, issuer) = world().await;
     app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"kind": "realm", "externalId": "org_acme"}})).await;
-    let done = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    let done = exchanged(&app, &issuer.token("ann", "org_acme")).await;
     assert_eq!(app.audit("session.open").await.len(), 1, "also where the key was not at hand");
-    let claims = app
-        .operator
-        .form("/oauth2/introspect", &[("token", done["token"].as_str().unwrap())])
-        .await
-        .expect(200);
-    assert_eq!(claims["iss"], format!("{}/realms/acme", app.operator.base));
+    let claims = app.operator.introspect(&done.token).await;
+    assert_eq!(claims.iss, Some(format!("{}/realms/acme", app.operator.base)));
     let metadata = app.anyone().get("/realms/acme/.well-known/openid-configuration").await.expect(200);
-    assert_eq!(metadata["issuer"], claims["iss"]);
+    assert_eq!(metadata["issuer"].as_str(), claims.iss.as_deref());
     let realm = app.anyone().get(metadata["jwks_uri"].as_str().unwrap()).await.expect(200);
     let platform = app.anyone().get("/oauth2/jwks").await.expect(200);
-    let kid = jsonwebtoken::decode_header(done["token"].as_str().unwrap()).unwrap().kid.unwrap();
+    let kid = jsonwebtoken::decode_header(&done.token).unwrap().kid.unwrap();
     assert_eq!(realm["keys"][0]["kid"], kid.as_str());
     assert!(!platform["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid.as_str()));
     assert_eq!(app.anyone().get("/realms/nobody/oauth2/jwks").await.status, 404);
     // A replica that has never signed for the tenant.
     let (second, other) = app.replica().await;
-    let form = [("grant_type", "refresh_token"), ("refresh_token", done["refreshToken"].as_str().unwrap())];
-    let fresh = second.anonymous().form("/oauth2/token", &form).await.expect(200);
-    assert_eq!(jsonwebtoken::decode_header(fresh["access_token"].as_str().unwrap()).unwrap().kid, Some(kid));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", done.refresh_token.as_str())];
+    let fresh: Tokens = second.anonymous().form("/oauth2/token", &form).await.found();
+    assert_eq!(jsonwebtoken::decode_header(&fresh.access_token).unwrap().kid, Some(kid));
     other.stop().await;
     issuer.stop().await;
     app.stop().await;
@@ -135,13 +130,13 @@ async fn every_wrong_token_is_refused() {
         ("huge", "x".repeat(20_000), "sso.token_refused"),
     ] {
         let refused = exchange(&app, &token).await;
-        assert_eq!(refused.json()["code"], code, "{what}: {}", refused.text);
+        assert_eq!(refused.code().as_deref(), Some(code), "{what}: {}", refused.text);
         assert_eq!(refused.status, 401, "{what}");
     }
     exchange(&app, &with("org_id", json!("org_nobody"))).await.refused(404, "sso.tenant_unknown");
     exchange(&app, &with("org_id", Value::Null)).await.refused(404, "sso.tenant_unknown");
     exchange(&app, &token).await.expect(200);
-    assert!(app.audit("sso.exchange").await.iter().any(|event| event["outcome"] == "denied"));
+    assert!(app.audit("sso.exchange").await.iter().any(|event| event.outcome == "denied"));
     stranger.stop().await;
     issuer.stop().await;
     app.stop().await;
@@ -169,10 +164,10 @@ async fn a_person_is_never_found_by_email_alone() {
         .scim
         .post("/scim/v2/Users", json!({"userName": "mallory@example.com", "externalId": "victim"}))
         .await
-        .expect(201);
+        .created_id();
     exchange(&app, &issuer.token("mallory", "org_acme")).await.refused(409, "sso.link_required");
-    let linked = exchange(&app, &issuer.token("victim", "org_acme")).await.expect(200);
-    assert_eq!(linked["user"]["id"], victim["id"], "the directory's own name for the person is the proof");
+    let linked = exchanged(&app, &issuer.token("victim", "org_acme")).await;
+    assert_eq!(linked.user.id, victim, "the directory's own name for the person is the proof");
     app.stop().await;
     issuer.stop().await;
 }
@@ -185,31 +180,30 @@ async fn deactivation_ends_sessions_and_no_sign_in_brings_the_user_back() {
         .scim
         .post("/scim/v2/Users", json!({"userName": "ann@example.com", "externalId": "ann"}))
         .await
-        .expect(201);
-    let session = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
-    let path = format!("/scim/v2/Users/{}", ann["id"].as_str().unwrap());
+        .created_id();
+    let session = exchanged(&app, &issuer.token("ann", "org_acme")).await;
+    let path = format!("/scim/v2/Users/{ann}");
     acme.scim
         .patch(&path, json!({"Operations": [{"op": "replace", "value": {"active": false}}]}))
         .await
         .expect(200);
-    let active = app
-        .operator
-        .form("/oauth2/introspect", &[("token", session["token"].as_str().unwrap())])
-        .await
-        .expect(200);
+    let active = app.operator.form("/oauth2/introspect", &[("token", &session.token)]).await.expect(200);
     assert_eq!(active, json!({"active": false}));
-    let refresh =
-        [("grant_type", "refresh_token"), ("refresh_token", session["refreshToken"].as_str().unwrap())];
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", session.refresh_token.as_str())];
     assert_eq!(app.anyone().form("/oauth2/token", &refresh).await.status, 400);
     exchange(&app, &issuer.token("ann", "org_acme")).await.refused(403, "user.deactivated");
-    let denied = acme.admin.get("/api/v1/audit-events?action=sso.exchange&outcome=denied").await.expect(200);
-    assert_eq!(denied["items"][0]["details"]["code"], "user.deactivated", "the tenant's admin sees it");
+    let denied = acme.admin.get("/api/v1/audit-events?action=sso.exchange&outcome=denied").await;
+    assert_eq!(
+        denied.first::<AuditEvent>().details["code"],
+        "user.deactivated",
+        "the tenant's admin sees it"
+    );
     acme.scim
         .patch(&path, json!({"Operations": [{"op": "replace", "value": {"active": true}}]}))
         .await
         .expect(200);
-    let back = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
-    assert_eq!(back["user"]["id"], ann["id"]);
+    let back = exchanged(&app, &issuer.token("ann", "org_acme")).await;
+    assert_eq!(back.user.id, ann);
     issuer.stop().await;
     app.stop().await;
 }
@@ -218,37 +212,25 @@ async fn deactivation_ends_sessions_and_no_sign_in_brings_the_user_back() {
 async fn refresh_tokens_rotate_and_reuse_ends_the_session() {
     let (app, issuer) = world().await;
     app.tenant("acme").await;
-    let session = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    let session = exchanged(&app, &issuer.token("ann", "org_acme")).await;
     let refresh = async |token: &str| {
         app.anyone().form("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     };
-    let first = session["refreshToken"].as_str().unwrap();
-    let second = refresh(first).await.expect(200);
-    assert_eq!((second["token_type"].as_str(), second["expires_in"].as_i64()), (Some("Bearer"), Some(300)));
-    let next = second["refresh_token"].as_str().unwrap();
-    let reused = refresh(first).await;
-    assert_eq!((reused.status.as_u16(), reused.json()["error"].as_str()), (400, Some("invalid_grant")));
-    assert_eq!(refresh(next).await.status, 400, "the whole family is dead");
-    let active = app
-        .operator
-        .form("/oauth2/introspect", &[("token", second["access_token"].as_str().unwrap())])
-        .await
-        .expect(200);
+    let second: Tokens = refresh(&session.refresh_token).await.found();
+    assert_eq!((second.token_type.as_str(), second.expires_in), ("Bearer", 300));
+    refresh(&session.refresh_token).await.oauth_refused(400, "invalid_grant");
+    assert_eq!(refresh(second.refresh()).await.status, 400, "the whole family is dead");
+    let active =
+        app.operator.form("/oauth2/introspect", &[("token", &second.access_token)]).await.expect(200);
     assert_eq!(active, json!({"active": false}));
-    let session = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
-    app.anyone()
-        .form("/oauth2/revoke", &[("token", session["refreshToken"].as_str().unwrap())])
-        .await
-        .expect(200);
-    assert_eq!(refresh(session["refreshToken"].as_str().unwrap()).await.status, 400);
-    let session = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    let session = exchanged(&app, &issuer.token("ann", "org_acme")).await;
+    app.anyone().form("/oauth2/revoke", &[("token", &session.refresh_token)]).await.expect(200);
+    assert_eq!(refresh(&session.refresh_token).await.status, 400);
+    let session = exchanged(&app, &issuer.token("ann", "org_acme")).await;
     app.clock.advance(chrono::TimeDelta::days(8));
-    assert_eq!(refresh(session["refreshToken"].as_str().unwrap()).await.status, 400, "expired");
+    assert_eq!(refresh(&session.refresh_token).await.status, 400, "expired");
     let unsupported = app.anyone().form("/oauth2/token", &[("grant_type", "password")]).await;
-    assert_eq!(
-        (unsupported.status.as_u16(), unsupported.json()["error"].as_str()),
-        (400, Some("unsupported_grant_type"))
-    );
+    unsupported.oauth_refused(400, "unsupported_grant_type");
     issuer.stop().await;
     app.stop().await;
 }
@@ -257,12 +239,8 @@ async fn refresh_tokens_rotate_and_reuse_ends_the_session() {
 async fn a_module_exchanges_by_the_standard_and_only_it_refreshes() {
     let (app, issuer) = world().await;
     app.tenant("acme").await;
-    let module = app
-        .operator
-        .post("/api/v1/modules", json!({"name": "m", "baseUrl": "http://127.0.0.1:9"}))
-        .await
-        .expect(201);
-    let (client, secret) = (module["clientId"].as_str().unwrap(), module["clientSecret"].as_str().unwrap());
+    let module = app.operator.module("m", "http://127.0.0.1:9").await;
+    let (client, secret) = (module.client_id.as_str(), module.client_secret.as_str());
     let token = issuer.token("ann", "org_acme");
     let mut form = vec![
         ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
@@ -270,43 +248,34 @@ async fn a_module_exchanges_by_the_standard_and_only_it_refreshes() {
         ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
     ];
     let anonymous = app.anyone().form("/oauth2/token", &form).await;
-    assert_eq!(
-        (anonymous.status.as_u16(), anonymous.json()["error"].as_str()),
-        (401, Some("invalid_client"))
-    );
+    anonymous.oauth_refused(401, "invalid_client");
     let request =
         app.anyone().request(Method::POST, "/oauth2/token").basic_auth(client, Some(secret)).form(&form);
     let done = Reply::read(request).await.expect(200);
     assert_eq!(done["issued_token_type"], "urn:ietf:params:oauth:token-type:access_token");
     // A token for another module is nobody's to ask for, and another's token is as if it weren't there.
-    let other = json!({"name": "n", "baseUrl": "http://127.0.0.1:8"});
-    let other = app.operator.post("/api/v1/modules", other).await.expect(201);
-    let (other, others_secret) =
-        (other["clientId"].as_str().unwrap(), other["clientSecret"].as_str().unwrap());
+    let other = app.operator.module("n", "http://127.0.0.1:8").await;
+    let (other, others_secret) = (other.client_id.as_str(), other.client_secret.as_str());
     let by = async |client: &str, secret: &str, path: &str, form: &[(&str, &str)]| {
         let request = app.anyone().request(Method::POST, path).basic_auth(client, Some(secret));
         Reply::read(request.form(form)).await
     };
     for audience in [other, "http://127.0.0.1:8", "nobody"] {
         let theirs = [form.as_slice(), &[("audience", audience)]].concat();
-        let refused = by(client, secret, "/oauth2/token", &theirs).await;
-        assert_eq!(
-            (refused.status.as_u16(), refused.json()["error"].as_str()),
-            (400, Some("invalid_target"))
-        );
+        by(client, secret, "/oauth2/token", &theirs).await.oauth_refused(400, "invalid_target");
     }
     let access = [("token", done["access_token"].as_str().unwrap())];
-    assert_eq!(by(client, secret, "/oauth2/introspect", &access).await.expect(200)["active"], true);
+    assert!(by(client, secret, "/oauth2/introspect", &access).await.found::<Introspection>().active);
     let foreign = by(other, others_secret, "/oauth2/introspect", &access).await.expect(200);
     assert_eq!(foreign, json!({"active": false}));
     let gateway = app.key("gateway", None).await;
-    let exchanged = async |caller: &tests::Client, audience: &str| {
+    let exchange_for = async |caller: &tests::Client, audience: &str| {
         let token = issuer.token("ann", "org_acme");
         caller.post("/api/internal/sso/exchange", json!({"subjectToken": token, "audience": audience})).await
     };
-    exchanged(&gateway, other).await.expect(200);
-    exchanged(&gateway, "nobody").await.refused(400, "validation.failed");
-    exchanged(&app.key("module", None).await, other).await.refused(400, "validation.failed");
+    exchange_for(&gateway, other).await.expect(200);
+    exchange_for(&gateway, "nobody").await.refused(400, "validation.failed");
+    exchange_for(&app.key("module", None).await, other).await.refused(400, "validation.failed");
     form.extend([("client_id", client), ("client_secret", "wrong")]);
     assert_eq!(app.anyone().form("/oauth2/token", &form).await.status, 401);
     let refresh =
@@ -337,11 +306,8 @@ async fn only_a_gateway_is_believed_about_identities() {
             .header("X-User-Roles", "contributor");
         Reply::read(request).await
     };
-    let done = asserted(&gateway).await.expect(200);
-    assert_eq!(
-        (done["tenantSlug"].as_str(), done["user"]["role"].as_str()),
-        (Some("acme"), Some("contributor"))
-    );
+    let done: Exchanged = asserted(&gateway).await.found();
+    assert_eq!((done.tenant_slug.as_str(), done.user.role.as_str()), ("acme", "contributor"));
     asserted(&module).await.refused(400, "validation.failed");
     asserted(&app.operator).await.refused(400, "validation.failed");
     app.stop().await;
@@ -355,11 +321,8 @@ async fn a_real_providers_id_token_is_taken() {
     let issuer = provider.issuer();
     app.operator.post("/api/v1/issuers", json!({"issuer": issuer, "audience": "tenantry"})).await.expect(201);
     let token = sign_in(&app, &issuer, "ann@org_acme").await;
-    let done = exchange(&app, &token).await.expect(200);
-    assert_eq!(
-        (done["tenantSlug"].as_str(), done["user"]["email"].as_str()),
-        (Some("acme"), Some("ann@corp.example"))
-    );
+    let done = exchanged(&app, &token).await;
+    assert_eq!((done.tenant_slug.as_str(), done.user.email.as_deref()), ("acme", Some("ann@corp.example")));
     app.stop().await;
 }
 

@@ -6,14 +6,13 @@ mod races;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::{Receiver, TestApp};
+use tests::{Delivery, Event, Flag, Module, Receiver, TestApp};
 
 #[actix_web::test]
 async fn a_module_gets_each_change_signed_with_a_growing_version() {
     let app = TestApp::start().await;
     let module = Receiver::start();
-    let made =
-        app.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    let made = app.operator.module("m", &module.url).await;
     app.operator.flag("beta").await;
     let gated = json!({"key": "export", "type": "string", "variants": {"csv": "csv", "off": "off"}, "defaultVariant": "csv", "plans": ["enterprise"]});
     app.operator.post("/api/v1/flags", gated).await.expect(201);
@@ -22,7 +21,7 @@ async fn a_module_gets_each_change_signed_with_a_growing_version() {
     assert_eq!(first.path, "/api/internal/feature-flags/apply");
     assert_eq!(first.body["flags"], json!({"beta": false, "export": "off"}));
     assert_eq!(first.body["tenantSlug"], "acme");
-    let secret = made["webhookSecret"].as_str().unwrap().strip_prefix("whsec_").unwrap();
+    let secret = made.webhook_secret.strip_prefix("whsec_").unwrap();
     use base64::Engine as _;
     let key = base64::engine::general_purpose::STANDARD.decode(secret).unwrap();
     let content = [format!("{}.{}.", first.id, first.timestamp).as_bytes(), &first.raw].concat();
@@ -41,8 +40,8 @@ async fn a_module_gets_each_change_signed_with_a_growing_version() {
                 && push.body["version"].as_i64() > third.body["version"].as_i64()
         })
         .await;
-    let seen = app.operator.get("/api/v1/tenants/acme/flags/export").await.expect(200);
-    assert_eq!((seen["value"].as_str(), seen["reason"].as_str()), (Some("csv"), Some("STATIC")));
+    let seen: Flag = app.operator.get("/api/v1/tenants/acme/flags/export").await.found();
+    assert_eq!((seen.value.as_str(), seen.reason.as_str()), (Some("csv"), "STATIC"));
     let internal = app
         .key("module", None)
         .await
@@ -67,7 +66,7 @@ async fn a_push_names_its_tenant_and_its_version_in_each_profile() {
     let modules: Vec<Receiver> = profiles.iter().map(|_| Receiver::start()).collect();
     for ((asked, is), module) in profiles.iter().zip(&modules) {
         let body = json!({"name": asked, "baseUrl": module.url, "profile": asked});
-        assert_eq!(app.operator.post("/api/v1/modules", body).await.expect(201)["profile"], *is);
+        assert_eq!(app.operator.post("/api/v1/modules", body).await.created::<Module>().profile, *is);
     }
     let refused = json!({"name": "m", "baseUrl": "https://m.example", "profile": "table"});
     app.operator.post("/api/v1/modules", refused).await.expect(400);
@@ -108,7 +107,7 @@ async fn a_module_that_fails_is_told_until_it_confirms_and_delays_nobody() {
     let (dead, failing, well) = (Receiver::start(), Receiver::start(), Receiver::start());
     dead.answer(0);
     for (name, module) in [("dead", &dead), ("failing", &failing), ("well", &well)] {
-        app.operator.post("/api/v1/modules", json!({"name": name, "baseUrl": module.url})).await.expect(201);
+        app.operator.module(name, &module.url).await;
     }
     app.operator.flag("beta").await;
     for number in 0..5 {
@@ -159,28 +158,23 @@ async fn events_reach_endpoints_that_want_them_once() {
     app.operator.webhook(&some.url, &["user.created"]).await;
     some.answer(500);
     let acme = app.tenant("acme").await;
-    let ann = acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
+    let ann = acme.user("ann").await;
     let event = all.until("the event", |one| one.body["type"] == "user.created").await;
     assert_eq!(
-        (event.body["data"]["userId"].clone(), event.body["tenantid"].as_str()),
-        (ann["id"].clone(), Some(acme.id.as_str()))
+        (event.body["data"]["userId"].as_str(), event.body["tenantid"].as_str()),
+        (Some(ann.as_str()), Some(acme.id.as_str()))
     );
     some.until("an attempt", |_| true).await;
     some.answer(204);
     let delivered = tests::eventually("the delivery", async || {
-        let list = app.operator.get("/api/v1/deliveries?limit=200").await.expect(200);
-        list["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|one| one["status"] == "delivered" && one["attempts"].as_i64() > Some(1))
-            .cloned()
+        let list: Vec<Delivery> = app.operator.get("/api/v1/deliveries?limit=200").await.items();
+        list.into_iter().find(|one| one.status == "delivered" && one.attempts > 1)
     })
     .await;
-    assert_eq!(delivered["eventId"], event.body["id"]);
+    assert_eq!(event.body["id"], delivered.event_id);
     assert!(some.all().iter().all(|one| one.body["type"] == "user.created" && one.id == event.id));
-    let feed = app.operator.get("/api/v1/events?limit=200").await.expect(200);
-    assert!(feed["items"].as_array().unwrap().iter().any(|one| one["type"] == "tenant.activated"));
+    let feed: Vec<Event> = app.operator.get("/api/v1/events?limit=200").await.items();
+    assert!(feed.iter().any(|one| one.kind == "tenant.activated"));
     all.stop().await;
     some.stop().await;
     app.stop().await;
@@ -190,7 +184,7 @@ async fn events_reach_endpoints_that_want_them_once() {
 async fn a_rollout_is_sticky_and_a_schedule_reaches_modules_by_itself() {
     let app = TestApp::start().await;
     let module = Receiver::start();
-    app.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    app.operator.module("m", &module.url).await;
     let acme = app.tenant("acme").await;
     let from = app.clock.now() + chrono::TimeDelta::hours(1);
     let scheduled = json!({"key": "winter", "type": "boolean", "rules": [{"variant": "on", "from": from}]});
@@ -200,9 +194,9 @@ async fn a_rollout_is_sticky_and_a_schedule_reaches_modules_by_itself() {
     app.operator.post("/api/v1/flags", split).await.expect(201);
     let first = module.until("both flags", |push| push.body["flags"]["new-look"].is_boolean()).await;
     assert_eq!(first.body["flags"]["winter"], false);
-    let seen = app.operator.get("/api/v1/tenants/acme/flags/new-look").await.expect(200);
-    assert_eq!((seen["reason"].as_str(), &seen["value"]), (Some("SPLIT"), &first.body["flags"]["new-look"]));
-    assert_eq!(seen["rule"], 0);
+    let seen: Flag = app.operator.get("/api/v1/tenants/acme/flags/new-look").await.found();
+    assert_eq!((seen.reason.as_str(), &seen.value), ("SPLIT", &first.body["flags"]["new-look"]));
+    assert_eq!(seen.rule, Some(0));
     app.clock.advance(chrono::TimeDelta::minutes(61));
     module
         .until("the schedule's beginning", |push| {
@@ -219,7 +213,7 @@ async fn a_rollout_is_sticky_and_a_schedule_reaches_modules_by_itself() {
             .post("/api/v1/flags", json!({"key": "bad", "type": "boolean", "rules": rules}))
             .await
             .refused(400, "validation.failed");
-        assert!(refused["errors"][0]["pointer"].as_str().unwrap().starts_with(pointer), "{refused}");
+        assert!(refused.pointer().starts_with(pointer), "{refused:?}");
     }
     module.stop().await;
     app.stop().await;
@@ -288,13 +282,10 @@ async fn a_kill_switch_is_above_all_prerequisites_build_on_one_another_and_all_i
         .expect(201);
     let top = json!({"key": "top", "type": "boolean", "defaultVariant": "on", "prerequisites": [{"flag": "base", "variant": "on"}]});
     op.post("/api/v1/flags", top).await.expect(201);
-    let of = async |key: &str| op.get(&format!("/api/v1/tenants/acme/flags/{key}")).await.expect(200);
-    assert_eq!(of("top").await["value"], true);
+    let of = async |key: &str| op.get(&format!("/api/v1/tenants/acme/flags/{key}")).await.found::<Flag>();
+    assert_eq!(of("top").await.value, true);
     op.put("/api/v1/tenants/acme/flags/base", json!({"variant": "off"})).await.expect(200);
-    assert_eq!(
-        (of("top").await["value"].clone(), of("top").await["reason"].clone()),
-        (json!(false), json!("DISABLED"))
-    );
+    assert_eq!((of("top").await.value, of("top").await.reason.as_str()), (json!(false), "DISABLED"));
     let why = op.get("/api/v1/tenants/acme/flags/top/explanation").await.expect(200);
     assert_eq!(
         why["steps"],
@@ -306,12 +297,9 @@ async fn a_kill_switch_is_above_all_prerequisites_build_on_one_another_and_all_i
     op.put("/api/v1/flags/base", json!({"type": "boolean", "defaultVariant": "on", "enabled": false}))
         .await
         .expect(200);
-    assert_eq!(
-        (of("base").await["value"].clone(), of("top").await["value"].clone()),
-        (json!(false), json!(false))
-    );
+    assert_eq!((of("base").await.value, of("top").await.value), (json!(false), json!(false)));
     // What others need is not removed, what needs itself is not made, and what isn't there is not needed.
-    assert_eq!(op.delete("/api/v1/flags/base").await.refused(409, "flag.in_use")["by"], "top");
+    assert_eq!(*op.delete("/api/v1/flags/base").await.refused(409, "flag.in_use").fact("by"), "top");
     for (needs, variant) in [("top", "on"), ("base", "on"), ("gone", "on"), ("top", "maybe")] {
         let wrong = json!({"type": "boolean", "prerequisites": [{"flag": needs, "variant": variant}]});
         op.put("/api/v1/flags/base", wrong).await.refused(400, "validation.failed");
@@ -319,7 +307,7 @@ async fn a_kill_switch_is_above_all_prerequisites_build_on_one_another_and_all_i
     // The trail is the history: what it was, and what it became.
     let changes = app.audit("flag.update").await;
     assert_eq!(
-        (&changes[0]["details"]["from"]["enabled"], &changes[0]["details"]["to"]["enabled"]),
+        (&changes[0].details["from"]["enabled"], &changes[0].details["to"]["enabled"]),
         (&json!(true), &json!(false))
     );
     app.stop().await;

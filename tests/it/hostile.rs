@@ -62,7 +62,7 @@ async fn bodies_that_are_none_are_refused() {
         assert_eq!(reply.status, 400, "{body:.40}: {}", reply.text);
         assert_eq!(reply.header("content-type"), "application/scim+json");
     }
-    assert_eq!(acme.scim.get("/scim/v2/Users?count=0").await.expect(200)["totalResults"], 0);
+    assert_eq!(acme.scim.get("/scim/v2/Users?count=0").await.total(), 0);
     assert_eq!(app.operator.get("/api/v1/tenants").await.text, before);
     app.stop().await;
 }
@@ -172,7 +172,7 @@ async fn credentials_that_are_none_are_refused_alike() {
         assert_eq!(Reply::read(request).await.status, 401, "{header}");
     }
     let denied = app.audit("authenticate").await;
-    assert!(!denied.is_empty() && denied.iter().all(|event| event["outcome"] == "denied"));
+    assert!(!denied.is_empty() && denied.iter().all(|event| event.outcome == "denied"));
     app.stop().await;
 }
 

@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use platform::config::Config;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tests::{AUDIENCE, Client, Reply, TestApp, Zitadel, eventually, status};
+use tests::{Client, Receipt, Reply, TenantView, TestApp, Zitadel, eventually, status};
 
 const SECRET: &str = "whsec_for-tests";
 
@@ -48,9 +48,8 @@ pub(crate) fn event(id: &str, second: i64, kind: &str, state: &str, price: &str)
 }
 
 async fn tenant(app: &TestApp) -> (String, String, String) {
-    let found = app.operator.get("/api/v1/tenants/acme").await.expect(200);
-    let text = |name: &str| found[name].as_str().unwrap().to_owned();
-    (text("status"), text("plan"), text("billing"))
+    let found = app.operator.tenant("acme").await;
+    (found.status, found.plan, found.billing)
 }
 
 pub(crate) async fn becomes(app: &TestApp, expected: (&str, &str, &str)) {
@@ -75,15 +74,8 @@ async fn a_subscription_makes_plan_grace_and_suspension() {
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
     stripe(&app, &event("evt_1", 1, "created", "active", "pro_monthly")).await.expect(200);
     becomes(&app, ("active", "pro", "full")).await;
-    let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
-    assert!(
-        quotas["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|one| one["resource"] == "users" && one["limit"] == 250)
-    );
-    let ann = acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
+    assert_eq!(app.operator.quota("acme", "users").await.limit, Some(250));
+    let ann = acme.user("ann").await;
     // Overdue: who is there stays, nobody new comes.
     stripe(&app, &event("evt_2", 2, "updated", "past_due", "pro_monthly")).await.expect(200);
     becomes(&app, ("active", "pro", "grace")).await;
@@ -91,7 +83,7 @@ async fn a_subscription_makes_plan_grace_and_suspension() {
     assert_eq!(refused.status, 403, "{}", refused.text);
     let invite = json!({"email": "z@example.com", "role": "viewer"});
     app.operator.post("/api/v1/tenants/acme/invitations", invite).await.refused(403, "billing.seat_blocked");
-    acme.scim.get(&format!("/scim/v2/Users/{}", ann["id"].as_str().unwrap())).await.expect(200);
+    acme.scim.get(&format!("/scim/v2/Users/{ann}")).await.expect(200);
     stripe(&app, &event("evt_3", 3, "updated", "unpaid", "pro_monthly")).await.expect(200);
     becomes(&app, ("suspended", "pro", "suspended")).await;
     stripe(&app, &event("evt_4", 4, "updated", "active", "price_ent")).await.expect(200);
@@ -123,14 +115,14 @@ async fn events_in_any_order_and_twice_end_the_same() {
     ];
     for order in [[3, 2, 1, 0], [1, 3, 0, 2], [2, 3, 1, 0]] {
         for at in order {
-            let receipt = stripe(&app, &story[at]).await.expect(200);
-            assert_eq!(receipt["received"], true);
+            let receipt: Receipt = stripe(&app, &story[at]).await.found();
+            assert!(receipt.received);
         }
         settled(&app).await;
         assert_eq!(tenant(&app).await, ("active".to_owned(), "enterprise".to_owned(), "full".to_owned()));
     }
     assert_eq!(app.audit("inbox.receive").await.len(), 4, "each is taken once");
-    assert_eq!(stripe(&app, &story[0]).await.expect(200)["duplicate"], true);
+    assert!(stripe(&app, &story[0]).await.found::<Receipt>().duplicate);
     app.stop().await;
 }
 
@@ -187,7 +179,7 @@ async fn what_is_not_signed_fresh_and_by_the_secret_changes_nothing() {
     .await
     .refused(400, "validation.failed");
     assert_eq!(tenant(&app).await.1, "free");
-    assert!(app.audit("inbox.receive").await.iter().all(|record| record["outcome"] == "denied"));
+    assert!(app.audit("inbox.receive").await.iter().all(|record| record.outcome == "denied"));
     app.stop().await;
 }
 
@@ -229,29 +221,18 @@ async fn zitadels_word_takes_and_gives_access_and_what_was_missed_is_found() {
     })
     .await;
     let body = json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"backend": "zitadel"}});
-    app.operator.post("/api/v1/tenants", body).await.expect(202);
-    let id = status(&app.operator, "acme", "active").await["id"].as_str().unwrap().to_owned();
+    let id = app.operator.active_tenant(body).await.id;
     // Ann and Bob came in with tokens of Zitadel's: here of an issuer that signs for it.
-    let registered = app.operator.get("/api/v1/issuers").await.expect(200)["items"][0].clone();
-    let path = format!("/api/v1/issuers/{}", registered["id"].as_str().unwrap());
-    let changed =
-        json!({"issuer": issuer.url, "audience": AUDIENCE, "tenantClaim": registered["tenantClaim"]});
-    app.operator.put(&path, changed).await.expect(200);
+    issuer.stand_in(&app.operator).await;
     for name in ["ann", "bob", "carl"] {
         zitadel.user(&id, name, "USER_STATE_ACTIVE");
         let mut claims = issuer.claims(name, &id);
         claims["urn:zitadel:iam:user:resourceowner:id"] = id.clone().into();
-        let token = issuer.sign(&claims);
-        app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await.expect(200);
+        app.operator.exchange(&issuer.sign(&claims)).await.expect(200);
     }
     let active = async |name: &str| {
-        let users = app.operator.get("/api/v1/tenants/acme/users").await.expect(200);
-        let found = users["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|user| user["userName"].as_str().unwrap().starts_with(name));
-        found.unwrap()["active"].as_bool().unwrap()
+        let users = app.operator.users("acme").await;
+        users.iter().find(|user| user.user_name.starts_with(name)).unwrap().active
     };
     let tell = async |body: String| {
         let signature = signed("a-signing-key", app.clock.now().timestamp(), &body);
@@ -260,7 +241,7 @@ async fn zitadels_word_takes_and_gives_access_and_what_was_missed_is_found() {
     zitadel.user(&id, "bob", "USER_STATE_INACTIVE");
     tell(told(1, "user.deactivated", "bob", &id)).await.expect(200);
     eventually("bob to be out", async || (!active("bob").await).then_some(())).await;
-    assert_eq!(tell(told(1, "user.deactivated", "bob", &id)).await.expect(200)["duplicate"], true);
+    assert!(tell(told(1, "user.deactivated", "bob", &id)).await.found::<Receipt>().duplicate);
     zitadel.user(&id, "bob", "USER_STATE_ACTIVE");
     tell(told(2, "user.reactivated", "bob", &id)).await.expect(200);
     eventually("bob to be in", async || active("bob").await.then_some(())).await;
@@ -271,19 +252,19 @@ async fn zitadels_word_takes_and_gives_access_and_what_was_missed_is_found() {
     zitadel.set_active(&id, false);
     tell(told(3, "org.deactivated", &id, &id)).await.expect(200);
     let suspended = status(&app.operator, "acme", "suspended").await;
-    assert_eq!(suspended["suspendedBy"], "backend");
+    assert_eq!(suspended.suspended_by.as_deref(), Some("backend"));
     zitadel.set_active(&id, true);
     status(&app.operator, "acme", "active").await;
     // What an operator wants nobody else takes back.
     zitadel.set_active(&id, false);
     tell(told(4, "org.deactivated", &id, &id)).await.expect(200);
     status(&app.operator, "acme", "suspended").await;
-    let held = app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
-    assert_eq!(held["suspendedBy"], "operator");
+    let held: TenantView = app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.found();
+    assert_eq!(held.suspended_by.as_deref(), Some("operator"));
     zitadel.set_active(&id, true);
     tell(told(5, "org.reactivated", &id, &id)).await.expect(200);
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    assert_eq!(app.operator.get("/api/v1/tenants/acme").await.expect(200)["status"], "suspended");
+    assert_eq!(app.operator.tenant("acme").await.status, "suspended");
     app.stop().await;
     issuer.stop().await;
     zitadel.stop().await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use chrono::TimeDelta;
 use platform::config::Config;
-use serde_json::{Value, json};
-use tests::{AUDIENCE, Client, Issuer, Reply, TestApp, Zitadel, eventually, status};
+use serde_json::json;
+use tests::{Client, Issuer, Receipt, Reply, TestApp, User, Zitadel, eventually, status};
 
 const ACTIVE: &str = "USER_STATE_ACTIVE";
 const INACTIVE: &str = "USER_STATE_INACTIVE";
@@ -43,21 +43,15 @@ impl World {
         })
         .await;
         let body = json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"backend": "zitadel"}});
-        app.operator.post("/api/v1/tenants", body).await.expect(202);
-        let id = status(&app.operator, "acme", "active").await["id"].as_str().expect("an id").to_owned();
+        let id = app.operator.active_tenant(body).await.id;
         // Here an issuer that signs for Zitadel.
-        let registered = app.operator.get("/api/v1/issuers").await.expect(200)["items"][0].clone();
-        let path = format!("/api/v1/issuers/{}", registered["id"].as_str().expect("an id"));
-        let claim = registered["tenantClaim"].as_str().expect("a claim").to_owned();
-        let changed = json!({"issuer": issuer.url, "audience": AUDIENCE, "tenantClaim": claim});
-        app.operator.put(&path, changed).await.expect(200);
+        let claim = issuer.stand_in(&app.operator).await;
         let world = Self { app, zitadel, issuer, id };
         for name in ["ann", "bob", "carl", "dora"] {
             world.zitadel.user(&world.id, name, ACTIVE);
             let mut claims = world.issuer.claims(name, &world.id);
             claims[claim.as_str()] = world.id.clone().into();
-            let token = json!({"subjectToken": world.issuer.sign(&claims)});
-            world.app.operator.post("/api/internal/sso/exchange", token).await.expect(200);
+            world.app.operator.exchange(&world.issuer.sign(&claims)).await.expect(200);
         }
         world
     }
@@ -69,7 +63,7 @@ impl World {
     }
 
     /// An event of this number about somebody, or about the org; answers the receipt.
-    async fn tell(&self, sequence: u64, kind: &str, aggregate: &str) -> Value {
+    async fn tell(&self, sequence: u64, kind: &str, aggregate: &str) -> Receipt {
         let body = json!({
             "aggregateID": aggregate, "aggregateType": "user", "resourceOwner": self.id, "instanceID": "1",
             "version": "v1", "sequence": sequence, "event_type": kind, "created_at": "2026-11-21T12:00:00Z",
@@ -83,7 +77,7 @@ impl World {
         let anyone = self.app.anyone();
         let request = anyone.request(reqwest::Method::POST, "/api/webhooks/zitadel");
         let request = request.header("zitadel-signature", signature);
-        Reply::read(request.header("content-type", "application/json").body(body)).await.expect(200)
+        Reply::read(request.header("content-type", "application/json").body(body)).await.found()
     }
 
     /// The same, and it is settled.
@@ -96,15 +90,13 @@ impl World {
         .await;
     }
 
-    async fn user(&self, name: &str) -> Value {
-        let users = self.app.operator.get(USERS).await.expect(200);
-        let mut all = users["items"].as_array().expect("a list").iter();
-        let named = |user: &&Value| user["userName"].as_str().is_some_and(|text| text.starts_with(name));
-        all.find(named).expect("a user").clone()
+    async fn user(&self, name: &str) -> User {
+        let all = self.app.operator.users("acme").await;
+        all.into_iter().find(|user| user.user_name.starts_with(name)).expect("a user")
     }
 
     async fn is_in(&self, name: &str) -> bool {
-        self.user(name).await["active"] == true
+        self.user(name).await.active
     }
 
     async fn comes_in(&self, name: &str) {
@@ -116,7 +108,7 @@ impl World {
     }
 
     async fn id_of(&self, name: &str) -> String {
-        self.user(name).await["id"].as_str().expect("an id").to_owned()
+        self.user(name).await.id
     }
 
     /// An admin switches somebody off.
@@ -136,22 +128,22 @@ impl World {
         directory.patch(&path, change).await.expect(200);
     }
 
-    async fn status(&self) -> Value {
-        self.app.operator.get("/api/v1/tenants/acme").await.expect(200)["status"].clone()
+    async fn status(&self) -> String {
+        self.app.operator.tenant("acme").await.status
     }
 }
 
 #[actix_web::test]
 async fn of_a_person_the_last_word_counts_whichever_comes_last() {
     let world = World::told().await;
-    assert_eq!(world.tell(12, "user.deactivated", "bob").await["duplicate"], false);
+    assert!(!world.tell(12, "user.deactivated", "bob").await.duplicate);
     world.goes_out("bob").await;
     world.settle(11, "user.reactivated", "bob").await;
     assert!(!world.is_in("bob").await, "what was said before says nothing any more");
     world.settle(13, "user.reactivated", "bob").await;
     assert!(world.is_in("bob").await);
     // Once more what was settled already, and a word that was never heard and is too late.
-    assert_eq!(world.tell(12, "user.deactivated", "bob").await["duplicate"], true);
+    assert!(world.tell(12, "user.deactivated", "bob").await.duplicate);
     world.settle(10, "user.locked", "bob").await;
     assert!(world.is_in("bob").await);
     for action in ["user.deactivate", "user.reactivate"] {
@@ -171,12 +163,15 @@ async fn of_an_organization_the_last_word_counts_whichever_comes_last() {
     let world = World::told().await;
     let org = world.id.as_str();
     world.settle(12, "org.deactivated", org).await;
-    assert_eq!(status(&world.app.operator, "acme", "suspended").await["suspendedBy"], "backend");
+    assert_eq!(
+        status(&world.app.operator, "acme", "suspended").await.suspended_by.as_deref(),
+        Some("backend")
+    );
     world.settle(11, "org.reactivated", org).await;
     assert_eq!(world.status().await, "suspended");
     world.settle(13, "org.reactivated", org).await;
     assert_eq!(world.status().await, "active");
-    assert_eq!(world.tell(12, "org.deactivated", org).await["duplicate"], true);
+    assert!(world.tell(12, "org.deactivated", org).await.duplicate);
     world.settle(10, "org.deactivated", org).await;
     assert_eq!(world.status().await, "active");
     world.stop().await;
@@ -233,7 +228,10 @@ async fn what_was_lost_is_mended_in_both_directions() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(world.is_in("bob").await && !world.is_in("carl").await);
     world.zitadel.set_active(&world.id, false);
-    assert_eq!(status(&world.app.operator, "acme", "suspended").await["suspendedBy"], "backend");
+    assert_eq!(
+        status(&world.app.operator, "acme", "suspended").await.suspended_by.as_deref(),
+        Some("backend")
+    );
     world.zitadel.set_active(&world.id, true);
     status(&world.app.operator, "acme", "active").await;
     world.stop().await;

@@ -66,8 +66,7 @@ async fn hanging(adjust: impl FnOnce(&mut platform::config::Config)) -> TestApp 
 async fn is_active_soon(app: &TestApp, slug: &str) -> Tenant {
     let begun = Instant::now();
     let tenant = app.tenant(slug).await;
-    let seen = app.operator.get(&format!("/api/v1/tenants/{slug}")).await.expect(200);
-    assert_eq!(seen["status"], "active");
+    assert_eq!(app.operator.tenant(slug).await.status, "active");
     assert!(begun.elapsed() < SOON, "{slug} was active after {:?}", begun.elapsed());
     tenant
 }
@@ -109,10 +108,9 @@ async fn modules_and_a_relay_that_hang_stop_neither_pushes_nor_provisioning() {
     let smtp = format!("smtp://{}", relay.address);
     let app = hanging(|config| config.section_mut::<mail::Settings>().url = smtp.into()).await;
     for number in 0..24 {
-        let body = json!({"name": format!("m{number}"), "baseUrl": silent.url(&number.to_string())});
-        app.operator.post("/api/v1/modules", body).await.expect(201);
+        app.operator.module(&format!("m{number}"), &silent.url(&number.to_string())).await;
     }
-    app.operator.post("/api/v1/modules", json!({"name": "well", "baseUrl": well.url})).await.expect(201);
+    app.operator.module("well", &well.url).await;
     let acme = app.tenant("acme").await;
     // A flag for the modules, and twelve mails for the relay.
     app.operator.flag("beta").await;
@@ -181,12 +179,12 @@ async fn an_event_that_nobody_can_dispatch_is_a_dead_letter_and_holds_up_no_othe
     let app = TestApp::start().await;
     let receiver = Receiver::start();
     let body = json!({"url": receiver.url, "eventTypes": ["user.*"]});
-    let endpoint = app.operator.post("/api/v1/webhook-endpoints", body).await.expect(201);
+    let endpoint = app.operator.post("/api/v1/webhook-endpoints", body).await.created_id();
     let acme = app.tenant("acme").await;
     // Its delivery is there before it was dispatched, which can't be: every attempt is refused by a key.
     let event = "00000000-0000-7000-8000-00000000dead";
     let (event_id, delivery) = (spelled(&app, event), spelled(&app, "00000000-0000-7000-8000-00000000de11"));
-    let (tenant, endpoint) = (spelled(&app, &acme.id), spelled(&app, endpoint["id"].as_str().unwrap()));
+    let (tenant, endpoint) = (spelled(&app, &acme.id), spelled(&app, &endpoint));
     let at = "'2026-11-21T12:00:00+00:00'";
     let behind = store(&app).await;
     for sql in [

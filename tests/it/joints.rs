@@ -2,11 +2,14 @@
 
 use chrono::TimeDelta;
 use reqwest::Method;
-use serde_json::{Value, json};
-use tests::{Browser, OidcProvider, Reply, Tenant, TestApp, eventually};
+use serde_json::json;
+use tests::{
+    Browser, Exchanged, Invitation, JoinRequest, OidcProvider, Reply, Restore, ScimRequest, Tenant, TestApp,
+    eventually,
+};
 
 use crate::inbox::{becomes, event, send, settled, signed, stripe, told};
-use crate::sso::{module, oidc_connection, path, text};
+use crate::sso::{module, oidc_connection, path, prove_domain};
 
 const INVITATIONS: &str = "/api/v1/tenants/acme/invitations";
 const USERS: &str = "/scim/v2/Users";
@@ -17,18 +20,14 @@ async fn in_grace() -> (TestApp, Tenant) {
     (app, acme)
 }
 
-async fn invite(tenant: &Tenant, email: &str, role: &str) -> Value {
-    tenant.admin.post(INVITATIONS, json!({"email": email, "role": role})).await.expect(201)
-}
-
-async fn resend(tenant: &Tenant, invitation: &Value) -> Reply {
-    tenant.admin.post(&format!("{INVITATIONS}/{}/resend", text(invitation, "id")), json!({})).await
+async fn resend(tenant: &Tenant, invitation: &Invitation) -> Reply {
+    tenant.admin.post(&format!("{INVITATIONS}/{}/resend", invitation.id), json!({})).await
 }
 
 #[actix_web::test]
 async fn while_a_payment_is_overdue_no_seat_is_had_by_any_door() {
     let (app, acme) = in_grace().await;
-    let invited = invite(&acme, "ann@example.com", "viewer").await;
+    let invited = acme.invite("ann@example.com", "viewer").await;
     stripe(&app, &event("evt_1", 1, "created", "past_due", "pro_monthly")).await.expect(200);
     becomes(&app, ("active", "pro", "grace")).await;
     app.clock.advance(TimeDelta::days(8));
@@ -47,17 +46,17 @@ async fn while_a_payment_is_overdue_no_seat_is_had_by_any_door() {
 async fn who_is_a_member_by_now_is_sent_no_invitation_again_nor_who_is_deactivated() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let invited = invite(&acme, "ann@example.com", "viewer").await;
+    let invited = acme.invite("ann@example.com", "viewer").await;
     app.clock.advance(TimeDelta::days(8));
-    let again = invite(&acme, "ann@example.com", "contributor").await;
+    let again = acme.invite("ann@example.com", "contributor").await;
     let accepted = app.accept_invitation("ann@example.com").await;
     resend(&acme, &invited).await.refused(409, "invitation.member");
     resend(&acme, &again).await.refused(409, "invitation.not_pending");
-    let user = format!("/api/v1/tenants/acme/users/{}", text(&accepted, "userId"));
+    let user = format!("/api/v1/tenants/acme/users/{}", accepted.user_id.as_ref().unwrap());
     acme.admin.patch(&user, json!({"active": false})).await.expect(200);
     let asked = json!({"email": "ann@example.com", "role": "admin"});
     let refused = acme.admin.post(INVITATIONS, asked).await.refused(409, "invitation.member");
-    assert_eq!(refused["userId"], accepted["userId"]);
+    assert_eq!(refused.fact("userId").as_str(), accepted.user_id.as_deref());
     app.stop().await;
 }
 
@@ -66,12 +65,12 @@ async fn a_rehearsing_token_keeps_nobodys_directory() {
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
     let tokens = path(&acme, "scim-tokens");
-    let made = acme.admin.post(&tokens, json!({"name": "dry run", "dryRun": true})).await.expect(201);
-    let rehearses = app.anyone().with(text(&made, "token"));
+    let made = acme.admin.post(&tokens, json!({"name": "dry run", "dryRun": true})).await.created_token();
+    let rehearses = app.anyone().with(made);
     eventually("the copy to be ready", async || (rehearses.get(USERS).await.status == 200).then_some(()))
         .await;
     rehearses.post(USERS, json!({"userName": "bob@example.com"})).await.expect(201);
-    invite(&acme, "ann@example.com", "viewer").await;
+    acme.invite("ann@example.com", "viewer").await;
     // What is really pushed keeps it.
     acme.scim.post(USERS, json!({"userName": "kim@example.com"})).await.expect(201);
     let asked = json!({"email": "zoe@example.com", "role": "viewer"});
@@ -94,9 +93,9 @@ async fn a_code_that_is_out_is_worth_nothing_once_its_connection_is_off() {
     let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await;
     let page = browser.at_oidc_provider(page, "alice").await;
     let code = page.parameter("code").expect("a code");
-    let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
+    let one = path(&acme, &format!("connections/{}", connection.id));
     acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
-    assert_eq!(module.redeem(&app, &code).await.expect(400)["error"], "invalid_grant");
+    module.redeem(&app, &code).await.oauth_refused(400, "invalid_grant");
     app.stop().await;
 }
 
@@ -111,8 +110,7 @@ async fn what_stood_for_somebodys_address_is_put_back_with_them() {
         .header("X-User-ID", "u1")
         .header("X-Org-ID", "org_acme")
         .header("X-User-Email", "u1@example.com");
-    let came = Reply::read(come).await.expect(200);
-    let id = text(&came["user"], "id");
+    let id = Reply::read(come).await.found::<Exchanged>().user.id;
     let proof = async || {
         let find = async |view: &platform::View| {
             let sql = "SELECT address_proof FROM directory_user WHERE tenant_id = $1";
@@ -131,8 +129,8 @@ async fn what_stood_for_somebodys_address_is_put_back_with_them() {
     let restore = json!({"moment": before.to_rfc3339()});
     acme.admin.post(&path(&acme, "directory-restores"), restore).await.expect(202);
     eventually("the restore", async || {
-        let list = acme.admin.get(&path(&acme, "directory-restores")).await.expect(200);
-        (list["items"][0]["status"] == "done").then_some(())
+        let restore: Restore = acme.admin.get(&path(&acme, "directory-restores")).await.first();
+        (restore.status == "done").then_some(())
     })
     .await;
     assert_eq!(proof().await, Some(Some("nothing".to_owned())));
@@ -169,7 +167,7 @@ async fn a_gateway_names_the_highest_role_of_a_person() {
             .header("X-User-ID", format!("u{number}"))
             .header("X-Org-ID", "org_acme")
             .header("X-User-Roles", names);
-        assert_eq!(Reply::read(come).await.expect(200)["user"]["role"], role, "{names}");
+        assert_eq!(Reply::read(come).await.found::<Exchanged>().user.role, role, "{names}");
     }
     app.stop().await;
 }
@@ -183,7 +181,7 @@ async fn who_is_off_for_two_reasons_is_off_until_both_are_gone() {
     })
     .await;
     app.tenant_with(json!({"slug": "acme", "name": "Acme", "identity": {"backend": "zitadel"}})).await;
-    let org = text(&app.operator.get("/api/v1/tenants/acme").await.expect(200)["identity"], "externalId");
+    let org = app.operator.tenant("acme").await.identity.external_id.unwrap();
     stripe(&app, &event("evt_1", 1, "created", "active", "pro_monthly")).await.expect(200);
     becomes(&app, ("active", "pro", "full")).await;
     let tell = async |number: u64, kind: &str| {
@@ -214,18 +212,12 @@ async fn mail_reaches_whose_user_name_is_their_address() {
     acme.admin.put(&guard, json!({"usersMax": 1, "windowSeconds": 600})).await.expect(200);
     let mut made = Vec::new();
     for name in ["ann@acme.example", "bob", "kim"] {
-        made.push(text(&acme.scim.post(USERS, json!({"userName": name})).await.expect(201), "id"));
+        made.push(acme.user(name).await);
     }
     let user = format!("/api/v1/tenants/acme/users/{}", made[0]);
     acme.admin.patch(&user, json!({"role": "admin"})).await.expect(200);
     let mail = async |template: &str| {
-        eventually(&format!("{template} for her"), async || {
-            let mails = app.mails().await;
-            let hers =
-                |mail: &&Value| mail["template"] == template && mail["recipient"] == "ann@acme.example";
-            mails.iter().find(hers).map(drop)
-        })
-        .await;
+        app.mail(&format!("{template} for her"), |mail| mail.is_for(template, "ann@acme.example")).await;
     };
     // Where she belongs, at the sign-in page.
     let mut browser = Browser::default();
@@ -239,8 +231,8 @@ async fn mail_reaches_whose_user_name_is_their_address() {
     // Replaying what was refused is refused as the directory would be, whatever the admin may do.
     let log = path(&acme, "scim-requests");
     let find = async || {
-        let found = acme.admin.get(&format!("{log}?method=DELETE&status=503")).await.expect(200);
-        found["items"].as_array().unwrap().first().map(|one| text(one, "id"))
+        let found = acme.admin.get(&format!("{log}?method=DELETE&status=503")).await;
+        found.items::<ScimRequest>().into_iter().next().map(|one| one.id)
     };
     let refused = eventually("the request's record", find).await;
     let replay = acme.admin.post(&format!("{log}/{refused}/replay"), json!({})).await.expect(200);
@@ -252,7 +244,7 @@ async fn mail_reaches_whose_user_name_is_their_address() {
 async fn an_admins_invitation_goes_before_what_was_asked_for_in_somebodys_name() {
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
-    crate::invitations::many::prove(&app, &acme, "acme.example").await;
+    prove_domain(&app, &acme, "acme.example").await;
     let rule = path(&acme, "join-rules/acme.example");
     acme.admin.put(&rule, json!({"mode": "request", "role": "viewer"})).await.expect(200);
     let asks = async |email: &str| {
@@ -264,18 +256,17 @@ async fn an_admins_invitation_goes_before_what_was_asked_for_in_somebodys_name()
         async |token: &str| app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await;
     // A link that anybody can have made is not in an admin's way.
     let stranger = asks("boss@acme.example").await;
-    invite(&acme, "boss@acme.example", "admin").await;
+    acme.invite("boss@acme.example", "admin").await;
     accept(&stranger).await.refused(410, "invitation.gone");
     // Who asked and is invited before the admins look: one person, one seat, the higher role.
     accept(&asks("kim@acme.example").await).await.expect(200);
-    let invited = invite(&acme, "kim@acme.example", "contributor").await;
-    let asked = acme.admin.get("/api/v1/tenants/acme/join-requests").await.expect(200);
-    let request = format!("/api/v1/tenants/acme/join-requests/{}", text(&asked["items"][0], "id"));
-    let approved = acme.admin.post(&format!("{request}/approve"), json!({})).await.expect(200);
-    let user = format!("/api/v1/tenants/acme/users/{}", text(&approved, "userId"));
-    assert_eq!(acme.admin.get(&user).await.expect(200)["role"], "contributor");
-    let one = acme.admin.get(&format!("{INVITATIONS}/{}", text(&invited, "id"))).await.expect(200);
-    assert_eq!(one["status"], "accepted");
+    let invited = acme.invite("kim@acme.example", "contributor").await;
+    let asked: JoinRequest = acme.admin.get("/api/v1/tenants/acme/join-requests").await.first();
+    let request = format!("/api/v1/tenants/acme/join-requests/{}", asked.id);
+    let approved: JoinRequest = acme.admin.post(&format!("{request}/approve"), json!({})).await.found();
+    assert_eq!(acme.admin.user("acme", &approved.user_id.unwrap()).await.role, "contributor");
+    let one: Invitation = acme.admin.get(&format!("{INVITATIONS}/{}", invited.id)).await.found();
+    assert_eq!(one.status, "accepted");
     let users = acme.admin.quota("acme", "users").await;
     assert_eq!((users.used, users.reserved), (1, 1), "kim, and the boss to come");
     app.stop().await;

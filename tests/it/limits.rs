@@ -14,13 +14,8 @@ use tests::{Reply, TestApp, on_postgres};
 #[track_caller]
 pub(crate) fn points_to(reply: Reply, pointer: &str) {
     let refused = reply.refused(400, "validation.failed");
-    let pointers: Vec<&str> = refused["errors"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|error| error["pointer"].as_str())
-        .collect();
-    assert_eq!(pointers, [pointer], "{refused}");
+    let pointers: Vec<&str> = refused.errors.iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(pointers, [pointer], "{refused:?}");
 }
 
 /// A text of so many characters.

@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
-use serde_json::{Value, json};
-use tests::{SmtpServer, TestApp, eventually};
+use serde_json::json;
+use tests::{Invitation, Mail, SmtpServer, Suppression, TestApp, eventually};
 use tokio::io::AsyncWriteExt as _;
 
 const LIST: &str = "/api/v1/tenants/acme/invitations";
@@ -22,13 +22,13 @@ const HOSTILE: [&str; 9] = [
 ];
 
 /// Somebody of the tenant who is called so, in an organization of their own: SCIM keeps it.
-async fn person(app: &TestApp, slug: &str, name: &str) -> Value {
+async fn person(app: &TestApp, slug: &str, name: &str) -> String {
     let organizations = format!("/api/v1/tenants/{slug}/organizations");
     app.operator.post(&organizations, json!({"slug": "people", "name": "People"})).await.expect(201);
     let tokens = format!("{organizations}/people/scim-tokens");
-    let made = app.operator.post(&tokens, json!({"name": "idp"})).await.expect(201);
-    let scim = app.operator.with(made["token"].as_str().unwrap());
-    scim.post("/scim/v2/Users", json!({"userName": "p", "displayName": name})).await.expect(201)["id"].clone()
+    let made = app.operator.post(&tokens, json!({"name": "idp"})).await.created_token();
+    let scim = app.operator.with(made);
+    scim.post("/scim/v2/Users", json!({"userName": "p", "displayName": name})).await.created_id()
 }
 
 #[actix_web::test]
@@ -72,7 +72,7 @@ async fn hostile_text_reaches_a_mail_as_text_and_no_header() {
         (json!({"email": "a@example.com", "role": "viewer", "inviter": "The CEO of your bank"}), "/inviter"),
     ] {
         let refused = app.operator.post("/api/v1/tenants/t0/invitations", body).await;
-        assert_eq!(refused.refused(400, "validation.failed")["errors"][0]["pointer"], pointer);
+        assert_eq!(refused.refused(400, "validation.failed").pointer(), pointer);
     }
     for (body, pointer) in [
         (json!({"senderName": "Ann <ceo@bank.example>"}), "/senderName"),
@@ -82,7 +82,7 @@ async fn hostile_text_reaches_a_mail_as_text_and_no_header() {
         (json!({"locale": "tlh"}), "/locale"),
     ] {
         let refused = app.operator.put("/api/v1/tenants/t0/branding", body).await;
-        assert_eq!(refused.refused(400, "validation.failed")["errors"][0]["pointer"], pointer);
+        assert_eq!(refused.refused(400, "validation.failed").pointer(), pointer);
     }
     app.stop().await;
 }
@@ -171,9 +171,8 @@ async fn who_bounced_or_complained_gets_no_mail_until_somebody_lifts_it() {
     };
     let ended = async |email: &str, status: &str| {
         eventually(&format!("{email} to be {status}"), async || {
-            let mails = acme.admin.get("/api/v1/tenants/acme/mails?limit=200").await.expect(200);
-            let items = mails["items"].as_array().unwrap().clone();
-            items.into_iter().find(|mail| mail["recipient"] == email && mail["status"] == status)
+            let mails: Vec<Mail> = acme.admin.get("/api/v1/tenants/acme/mails?limit=200").await.items();
+            mails.into_iter().find(|mail| mail.recipient == email && mail.status == status)
         })
         .await
     };
@@ -191,21 +190,21 @@ async fn who_bounced_or_complained_gets_no_mail_until_somebody_lifts_it() {
         app.operator.post(bounces, json!({"messageId": id, "kind": "hard", "detail": "5.1.1 unknown"})).await;
     assert_eq!(hard.expect(200)["suppressed"], true);
     let bounced = ended("zoe@example.com", "bounced").await;
-    assert_eq!(bounced["reason"], "5.1.1 unknown");
+    assert_eq!(bounced.reason.as_deref(), Some("5.1.1 unknown"));
     app.operator.post("/api/v1/mail/suppressions", json!({"address": "Kim@Example.com"})).await.expect(201);
-    let list = app.operator.get("/api/v1/mail/suppressions").await.expect(200);
-    let reasons: Vec<&Value> = list["items"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();
+    let list: Vec<Suppression> = app.operator.get("/api/v1/mail/suppressions").await.items();
+    let reasons: Vec<&str> = list.iter().map(|one| one.reason.as_str()).collect();
     assert_eq!(reasons, ["manual", "hard_bounce"]);
     invite("kim@example.com").await;
-    assert_eq!(ended("kim@example.com", "suppressed").await["reason"], "manual");
+    assert_eq!(ended("kim@example.com", "suppressed").await.reason.as_deref(), Some("manual"));
     assert_eq!(app.operator.delete("/api/v1/mail/suppressions/kim@example.com").await.status, 204);
     assert_eq!(app.operator.delete("/api/v1/mail/suppressions/kim@example.com").await.status, 404);
-    let sent = acme.admin.get(&format!("{LIST}?email=kim")).await.expect(200);
-    let path = format!("{LIST}/{}/resend", sent["items"][0]["id"].as_str().unwrap());
+    let sent: Invitation = acme.admin.get(&format!("{LIST}?email=kim")).await.first();
+    let path = format!("{LIST}/{}/resend", sent.id);
     app.operator.post(&path, json!({})).await.expect(200);
     assert_eq!(smtp.0.next().await["to"], json!(["kim@example.com"]));
     invite("never@example.com").await;
-    assert!(ended("never@example.com", "failed").await["reason"].as_str().unwrap().contains("550"));
+    assert!(ended("never@example.com", "failed").await.reason.unwrap().contains("550"));
     // Nothing but the platform says who gets no mail.
     assert_eq!(acme.admin.get("/api/v1/mail/suppressions").await.status, 403);
     for wrong in [
@@ -273,8 +272,8 @@ async fn an_hour_without_smtp_loses_no_mail_and_sends_none_twice() {
     came.sort();
     assert_eq!(came, (0..5).map(|number| format!("z{number}@example.com")).collect::<Vec<_>>());
     eventually("all to be noted as sent", async || {
-        let mails = app.operator.get("/api/v1/tenants/acme/mails").await.expect(200);
-        mails["items"].as_array().unwrap().iter().all(|mail| mail["status"] == "sent").then_some(())
+        let mails: Vec<Mail> = app.operator.get("/api/v1/tenants/acme/mails").await.items();
+        mails.iter().all(|mail| mail.status == "sent").then_some(())
     })
     .await;
     app.stop().await;
@@ -296,7 +295,7 @@ async fn hostile_text_reaches_a_page_as_text() {
         let accepted = app.anyone().form("/invitations/accept", &form).await;
         let list = app.anyone().get("/dev/mail").await;
         let mails = app.mails().await;
-        let one = app.anyone().get(&format!("/dev/mail/{}", mails[0]["id"].as_str().unwrap())).await;
+        let one = app.anyone().get(&format!("/dev/mail/{}", mails[0].id)).await;
         for shown in [page, accepted, list, one] {
             assert!(shown.status == 200, "{}", shown.text);
             let markup = shown.text.split("<body").nth(1).unwrap();

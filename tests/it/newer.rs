@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
-use tests::{Receiver, Tenant, TestApp, eventually};
+use tests::{Delivery, DeliveryLog, Receiver, Tenant, TestApp, WebhookEndpoint, eventually};
 
 use crate::jobs::{spelled, store};
 
@@ -39,21 +39,19 @@ async fn a_delivery_with_a_newer_word_waits_and_holds_up_no_other() {
     let app = TestApp::start().await;
     let receiver = Receiver::start();
     let body = json!({"url": receiver.url, "format": "set"});
-    let endpoint = app.operator.post("/api/v1/webhook-endpoints", body).await.expect(201);
-    let audience = endpoint["id"].as_str().unwrap();
+    let audience = &app.operator.post("/api/v1/webhook-endpoints", body).await.created_id();
     let acme = app.tenant("acme").await;
     let ended = |reason: &str| json!({"userId": EVENT, "sessionId": EVENT, "reason": reason, "count": 1});
     emitted(&app, Some(&acme), "session.ended", &ended("a_word_of_tomorrow")).await;
     let deliveries = async |status: &str| {
-        let list = app.operator.get(&format!("/api/v1/deliveries?status={status}")).await.expect(200);
-        list["items"].as_array().unwrap().clone()
+        app.operator.get(&format!("/api/v1/deliveries?status={status}")).await.items::<Delivery>()
     };
     let waits = eventually("three attempts at it", async || {
         app.clock.advance(TimeDelta::seconds(1));
-        deliveries("pending").await.into_iter().find(|one| one["attempts"].as_i64() >= Some(3))
+        deliveries("pending").await.into_iter().find(|one| one.attempts >= 3)
     })
     .await;
-    assert!(waits["lastError"].as_str().unwrap().contains("newer version"), "{waits}");
+    assert!(waits.last_error.as_ref().unwrap().contains("newer version"), "{waits:?}");
     // Its tenant's next event is sent while it waits for its next attempt, and the receiver is as well as it was.
     acme.user("ann").await;
     let keys = app.anyone().get("/oauth2/jwks").await.expect(200);
@@ -66,18 +64,17 @@ async fn a_delivery_with_a_newer_word_waits_and_holds_up_no_other() {
     };
     told(CREATED).await;
     assert_eq!(receiver.all().len(), 1, "nothing was sent of what can't be read");
-    assert_eq!(deliveries("pending").await[0]["attempts"], waits["attempts"]);
+    assert_eq!(deliveries("pending").await[0].attempts, waits.attempts);
     let path = format!("/api/v1/webhook-endpoints/{audience}");
-    assert_eq!(app.operator.get(&path).await.expect(200)["failures"].as_i64().unwrap_or(0), 0);
+    assert_eq!(app.operator.get(&path).await.found::<WebhookEndpoint>().failures, 0);
     // As after the upgrade.
     understood(&app, &ended("revoked")).await;
     app.clock.advance(TimeDelta::hours(1));
     assert_eq!(told(REVOKED).await["jti"], EVENT);
-    let log =
-        app.operator.get(&format!("/api/v1/deliveries/{}", waits["id"].as_str().unwrap())).await.expect(200);
-    let attempts = log["log"].as_array().unwrap();
-    assert!(attempts[0]["error"].as_str().unwrap().contains("newer version"), "{log}");
-    assert!(attempts[0]["responseStatus"].is_null() && attempts.last().unwrap()["error"].is_null(), "{log}");
+    let log: DeliveryLog = app.operator.get(&format!("/api/v1/deliveries/{}", waits.id)).await.found();
+    let (first, last) = (log.log.first().unwrap(), log.log.last().unwrap());
+    assert!(first.error.as_ref().unwrap().contains("newer version"), "{log:?}");
+    assert!(first.response_status.is_none() && last.error.is_none(), "{log:?}");
     receiver.stop().await;
     app.stop().await;
 }
@@ -96,11 +93,10 @@ async fn a_delivery_that_nobody_ever_can_read_is_a_dead_letter() {
     let dead = eventually("a dead letter", async || {
         app.clock.advance(TimeDelta::minutes(1));
         tokio::time::sleep(std::time::Duration::from_millis(60)).await;
-        let dead = app.operator.get("/api/v1/deliveries?status=dead").await.expect(200);
-        dead["items"].as_array().unwrap().first().cloned()
+        app.operator.get("/api/v1/deliveries?status=dead").await.items::<Delivery>().into_iter().next()
     })
     .await;
-    assert_eq!((dead["attempts"].as_i64(), dead["eventType"].as_str()), (Some(10), Some("session.ended")));
+    assert_eq!((dead.attempts, dead.event_type.as_str()), (10, "session.ended"));
     assert!(receiver.all().is_empty());
     receiver.stop().await;
     app.stop().await;
@@ -115,15 +111,15 @@ async fn an_event_that_a_subscriber_cannot_read_yet_is_dispatched_alone() {
     let acme = app.tenant("acme").await;
     emitted(&app, None, "flag.changed", &json!({"key": ["of", "tomorrow"]})).await;
     let job = eventually("the event's own job", async || {
-        let jobs = app.operator.get("/api/v1/jobs?kind=outbox.dispatch").await.expect(200);
-        jobs["items"].as_array().unwrap().iter().find(|job| job["lastError"].is_string()).cloned()
+        let jobs = app.operator.jobs("kind=outbox.dispatch").await;
+        jobs.into_iter().find(|job| job.last_error.is_some())
     })
     .await;
-    assert!(job["lastError"].as_str().unwrap().contains("can't read the event"), "{job}");
+    assert!(job.last_error.as_ref().unwrap().contains("can't read the event"), "{job:?}");
     acme.user("ann").await;
     receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
     understood(&app, &json!({"key": "of_tomorrow"})).await;
-    let retry = format!("/api/v1/jobs/{}/retry", job["id"].as_str().unwrap());
+    let retry = format!("/api/v1/jobs/{}/retry", job.id);
     eventually("the job to wait", async || {
         (app.operator.post(&retry, Value::Null).await.status == 200).then_some(())
     })

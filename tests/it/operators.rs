@@ -1,8 +1,8 @@
 //! Operators: passkeys in a real Chromium, recovery codes without one.
 
 use platform::PlatformView;
-use serde_json::{Value, json};
-use tests::{Browser, Part, Reply, TestApp};
+use serde_json::json;
+use tests::{Browser, OperatorAccount, Part, Reply, TestApp};
 
 async fn stage() -> (TestApp, String) {
     stage_with(false).await
@@ -23,16 +23,16 @@ pub(crate) async fn stage_with(passwords: bool) -> (TestApp, String) {
     (app, origin)
 }
 
-pub(crate) async fn invite(app: &TestApp) -> Value {
+pub(crate) async fn invite(app: &TestApp) -> OperatorAccount {
     let body = json!({"email": "Ops@Example.com", "name": "Olga"});
-    app.operator.post("/api/v1/operators", body).await.expect(201)
+    app.operator.post("/api/v1/operators", body).await.created()
 }
 
 #[actix_web::test]
 async fn an_operator_enrols_a_passkey_and_comes_in_by_it() {
     let (app, origin) = stage().await;
     let made = invite(&app).await;
-    let url = made["enrollmentUrl"].as_str().unwrap().to_owned();
+    let url = made.link();
     let shots = std::env::var("TENANTRY_TEST_SHOTS").unwrap_or_default();
     let mut chromium = Part::start("passkey.mjs", &[&url, &origin, "ops@example.com", &shots]).await;
     let seen = chromium.next().await;
@@ -57,7 +57,7 @@ async fn an_operator_enrols_a_passkey_and_comes_in_by_it() {
     send(reqwest::Method::POST, "https://evil.example").await.refused(403, "auth.insufficient");
     send(reqwest::Method::POST, "null").await.refused(403, "auth.insufficient");
     // Disabled: out, at once.
-    let one = format!("/api/v1/operators/{}", made["id"].as_str().unwrap());
+    let one = format!("/api/v1/operators/{}", made.id);
     assert_eq!(app.operator.delete(&one).await.status, 204);
     assert_eq!(send(reqwest::Method::GET, &origin).await.status, 401);
     app.stop().await;
@@ -66,7 +66,7 @@ async fn an_operator_enrols_a_passkey_and_comes_in_by_it() {
 #[actix_web::test]
 async fn a_recovery_code_lets_in_once() {
     let (app, origin) = stage().await;
-    let url = invite(&app).await["enrollmentUrl"].as_str().unwrap().to_owned();
+    let url = invite(&app).await.link();
     let mut chromium = Part::start("passkey.mjs", &[&url, &origin, "ops@example.com"]).await;
     let seen = chromium.next().await;
     let code = seen["codes"][0].as_str().expect("codes").to_owned();
@@ -83,7 +83,7 @@ async fn a_recovery_code_lets_in_once() {
     assert!(page.text.contains("You are signed in, Olga"), "{}", page.text);
     Browser::default().post(&recover, &fields(&code)).await.expect(401);
     assert_eq!(
-        app.audit("operator.recover").await.iter().filter(|event| event["outcome"] == "success").count(),
+        app.audit("operator.recover").await.iter().filter(|event| event.outcome == "success").count(),
         1
     );
     // What is asked of a stranger's address looks like what is asked of an operator's.
@@ -105,7 +105,7 @@ async fn passwords_count_only_where_they_are_switched_on() {
     const PASSWORD: &str = "a horse, correct; and a battery";
     let (app, origin) = stage_with(true).await;
     let made = invite(&app).await;
-    let url = made["enrollmentUrl"].as_str().unwrap().to_owned();
+    let url = made.link();
     let shots = std::env::var("TENANTRY_TEST_SHOTS").unwrap_or_default();
     let mut chromium = Part::start("passkey.mjs", &[&url, &origin, "ops@example.com", &shots]).await;
     let seen = chromium.next().await;
@@ -171,7 +171,7 @@ async fn passwords_count_only_where_they_are_switched_on() {
     set(&passkey, &origin, "").await;
     login("ops@example.com", "an even longer password").await.0.expect(401);
     for action in ["operator.password_set", "operator.password_removed"] {
-        assert!(app.audit(action).await.iter().any(|event| event["outcome"] == "success"), "{action}");
+        assert!(app.audit(action).await.iter().any(|event| event.outcome == "success"), "{action}");
     }
     app.stop().await;
 

@@ -18,7 +18,10 @@ mod subjects;
 use platform::config::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Client, Issuer, Reply, Tenant, TestApp, eventually};
+use tests::{
+    Client, Connection, Domain, Exchanged, Invitation, Issuer, Organization, Reply, ScimUser, Tenant,
+    TestApp, Tokens, User, eventually,
+};
 
 use crate::sso::{connect, text};
 
@@ -51,7 +54,7 @@ async fn present(app: &TestApp, issuer: &Issuer, claims: &Value, named: Value) -
 }
 
 /// Connects a tenant to a provider that is played here, as this client.
-async fn connected(tenant: &Tenant, corp: &Issuer, client: &str, more: Value) -> Value {
+async fn connected(tenant: &Tenant, corp: &Issuer, client: &str, more: Value) -> Connection {
     let mut body = json!({"type": "oidc", "name": client, "issuer": corp.url, "clientId": client});
     body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
     connect(tenant, body).await
@@ -71,16 +74,6 @@ fn answers(corp: &Issuer, subject: &str, email: &str) {
             claims["email"] = json!(email);
         }));
     });
-}
-
-/// The code in the newest mail that asks this address for a proof.
-async fn mailed_code(app: &TestApp, to: &str) -> String {
-    eventually("the code's mail", async || {
-        let mails = app.mails().await;
-        let asks = |mail: &&Value| mail["template"] == "account-proof" && mail["recipient"] == to;
-        mails.iter().find(asks)?["subject"].as_str()?.rsplit(' ').next().map(ToOwned::to_owned)
-    })
-    .await
 }
 
 /// A tenant whose people come by a registered issuer, by a gateway, by mailed invitations and by their directory.
@@ -149,19 +142,21 @@ impl Stage {
     /// Invites somebody; answers where their invitation is.
     async fn invite(&self, email: &str, role: &str) -> String {
         let body = json!({"email": email, "role": role});
-        let made = self.app.operator.post(INVITATIONS, body).await.expect(201);
-        format!("{INVITATIONS}/{}", text(&made, "id"))
+        format!("{INVITATIONS}/{}", self.app.operator.post(INVITATIONS, body).await.created_id())
     }
 
     /// Where the newest pending invitation of an address is.
     async fn pending(&self, email: &str) -> String {
         let path = format!("{INVITATIONS}?status=pending&email={email}");
-        let listed = self.app.operator.get(&path).await.expect(200);
-        format!("{INVITATIONS}/{}", text(&listed["items"][0], "id"))
+        format!("{INVITATIONS}/{}", self.app.operator.get(&path).await.first::<Invitation>().id)
+    }
+
+    async fn invitation(&self, path: &str) -> Invitation {
+        self.app.operator.get(path).await.found()
     }
 
     async fn state(&self, invitation: &str) -> String {
-        text(&self.app.operator.get(invitation).await.expect(200), "status")
+        self.invitation(invitation).await.status
     }
 
     /// Accepts by the token that was mailed.
@@ -171,35 +166,32 @@ impl Stage {
     }
 
     /// The directory makes somebody.
-    async fn push(&self, body: Value) -> Value {
-        self.acme.scim.post(USERS, body).await.expect(201)
+    async fn push(&self, body: Value) -> ScimUser {
+        self.acme.scim.post(USERS, body).await.created()
     }
 
     /// The directory switches somebody on or off.
-    async fn switch(&self, user: &Value, active: bool) {
+    async fn switch(&self, user: &ScimUser, active: bool) {
         let change = json!({"Operations": [{"op": "replace", "value": {"active": active}}]});
-        self.acme.scim.patch(&format!("{USERS}/{}", text(user, "id")), change).await.expect(200);
+        self.acme.scim.patch(&format!("{USERS}/{}", user.id), change).await.expect(200);
     }
 
     /// The directory removes somebody.
-    async fn remove(&self, user: &Value) {
-        assert_eq!(self.acme.scim.delete(&format!("{USERS}/{}", text(user, "id"))).await.status, 204);
+    async fn remove(&self, user: &ScimUser) {
+        assert_eq!(self.acme.scim.delete(&format!("{USERS}/{}", user.id)).await.status, 204);
     }
 
-    async fn users(&self) -> Vec<Value> {
-        let listed = self.acme.admin.get("/api/v1/tenants/acme/users?limit=200").await.expect(200);
-        listed["items"].as_array().expect("a list").clone()
+    async fn users(&self) -> Vec<User> {
+        self.acme.admin.users("acme").await
     }
 
-    async fn user(&self, id: &Value) -> Value {
-        let path = format!("/api/v1/tenants/acme/users/{}", id.as_str().expect("an id"));
-        self.acme.admin.get(&path).await.expect(200)
+    async fn user(&self, id: &str) -> User {
+        self.acme.admin.user("acme", id).await
     }
 
     /// An admin changes a user.
-    async fn edit(&self, id: &Value, change: Value) -> Value {
-        let path = format!("/api/v1/tenants/acme/users/{}", id.as_str().expect("an id"));
-        self.acme.admin.patch(&path, change).await.expect(200)
+    async fn edit(&self, id: &str, change: Value) {
+        self.acme.admin.patch(&format!("/api/v1/tenants/acme/users/{id}"), change).await.expect(200);
     }
 
     /// How much of a quota is used, and reserved.
@@ -217,15 +209,15 @@ impl Stage {
         self.app.operator.put("/api/v1/tenants/acme/quotas", body).await.expect(200);
     }
 
-    async fn default_organization(&self) -> Value {
-        self.acme.admin.get(&format!("{ORGANIZATIONS}/default")).await.expect(200)["id"].clone()
+    async fn default_organization(&self) -> String {
+        self.acme.admin.get(&format!("{ORGANIZATIONS}/default")).await.found::<Organization>().id
     }
 
     /// Makes an organization beside `default`; answers its id and its directory.
-    async fn organization(&self, slug: &str) -> (Value, Client) {
-        let made = self.acme.admin.post(ORGANIZATIONS, json!({"slug": slug, "name": slug})).await.expect(201);
+    async fn organization(&self, slug: &str) -> (String, Client) {
+        let id = self.acme.admin.post(ORGANIZATIONS, json!({"slug": slug, "name": slug})).await.created_id();
         let tokens = format!("{ORGANIZATIONS}/{slug}/scim-tokens");
-        let token = self.acme.admin.post(&tokens, json!({"name": "idp"})).await.expect(201);
-        (made["id"].clone(), self.app.operator.with(text(&token, "token")))
+        let token = self.acme.admin.post(&tokens, json!({"name": "idp"})).await.created_token();
+        (id, self.app.operator.with(token))
     }
 }

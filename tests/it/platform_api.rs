@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tests::{Client, Reply, TestApp};
+use tests::{Client, ListPage, Organization, Reply, TestApp, WebhookEndpoint};
 
 async fn keyed(client: &Client, key: &str, path: &str, body: serde_json::Value) -> Reply {
     Reply::read(client.request(Method::POST, path).header("Idempotency-Key", key).json(&body)).await
@@ -46,9 +46,9 @@ async fn lists_are_walked_by_cursors_that_fit_no_other_list() {
     let mut seen = Vec::new();
     let mut path = "/api/v1/tenants/acme/organizations?limit=3".to_owned();
     loop {
-        let page = acme.admin.get(&path).await.expect(200);
-        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["slug"].to_string()));
-        let Some(cursor) = page["nextCursor"].as_str() else { break };
+        let page: ListPage<Organization> = acme.admin.get(&path).await.found();
+        seen.extend(page.items.into_iter().map(|item| item.slug));
+        let Some(cursor) = page.next_cursor else { break };
         other
             .admin
             .get(&format!("/api/v1/tenants/other/organizations?cursor={cursor}"))
@@ -178,24 +178,16 @@ async fn probes_metrics_and_contract_are_there_without_a_key() {
 async fn no_secret_is_shown_twice_or_kept_in_the_clear() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let module = app
-        .operator
-        .post("/api/v1/modules", json!({"name": "m", "baseUrl": "http://127.0.0.1:9"}))
-        .await
-        .expect(201);
-    let endpoint = app
-        .operator
-        .post("/api/v1/webhook-endpoints", json!({"url": "http://127.0.0.1:9"}))
-        .await
-        .expect(201);
+    let module = app.operator.module("m", "http://127.0.0.1:9").await;
+    let endpoint: WebhookEndpoint =
+        app.operator.post("/api/v1/webhook-endpoints", json!({"url": "http://127.0.0.1:9"})).await.created();
     keyed(&acme.admin, "k", "/api/v1/tenants/acme/organizations/default/scim-tokens", json!({"name": "x"}))
         .await
         .expect(201);
     acme.invite("z@example.com", "viewer").await;
     let invitation = app.invitation_token("z@example.com").await;
-    let secrets: Vec<String> = [&module["clientSecret"], &module["webhookSecret"], &endpoint["secret"]]
+    let secrets: Vec<String> = [module.client_secret, module.webhook_secret, endpoint.secret.unwrap()]
         .into_iter()
-        .map(|value| value.as_str().unwrap().to_owned())
         .chain([acme.admin.bearer.clone().unwrap(), acme.scim.bearer.clone().unwrap(), invitation])
         .collect();
     for path in [

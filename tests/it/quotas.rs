@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use tests::{Client, Process, Reply, Store, TestApp, on_postgres, status};
+use tests::{Client, Entitlements, Process, Quota, Reply, Reservation, Store, TestApp, on_postgres, status};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
 const RESERVATIONS: &str = "/api/internal/quotas/reservations";
@@ -12,20 +12,12 @@ async fn reserve(client: &Client, resource: &str, amount: i64) -> Reply {
     client.post(RESERVATIONS, json!({"tenantId": "acme", "resource": resource, "amount": amount})).await
 }
 
-async fn quota(client: &Client, resource: &str) -> Value {
-    let list = client.get("/api/v1/tenants/acme/quotas").await.expect(200);
-    list["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|one| one["resource"] == resource)
-        .cloned()
-        .unwrap_or_default()
+async fn quota(client: &Client, resource: &str) -> Quota {
+    client.quota("acme", resource).await
 }
 
-fn counts(quota: &Value) -> (i64, i64, i64) {
-    let number = |name: &str| quota[name].as_i64().unwrap();
-    (number("used"), number("reserved"), number("remaining"))
+fn counts(quota: &Quota) -> (i64, i64, i64) {
+    (quota.used, quota.reserved, quota.remaining.unwrap())
 }
 
 #[actix_web::test]
@@ -38,11 +30,11 @@ async fn a_module_holds_commits_and_gives_back() {
     let id = held.created_id();
     assert_eq!(counts(&quota(&app.operator, "nodes").await), (0, 2, 1));
     let refused = reserve(&module, "nodes", 2).await.refused(403, "quota.exceeded");
-    assert_eq!((refused["limit"].as_i64(), refused["reserved"].as_i64()), (Some(3), Some(2)));
-    assert_eq!(refused["detail"], "Only 1 left of `nodes`.");
+    assert_eq!((refused.fact("limit").as_i64(), refused.fact("reserved").as_i64()), (Some(3), Some(2)));
+    assert_eq!(refused.detail, "Only 1 left of `nodes`.");
     let commit = format!("{RESERVATIONS}/{id}/commit");
     for _ in 0..2 {
-        assert_eq!(module.post(&commit, json!({})).await.expect(200)["status"], "committed");
+        assert_eq!(module.post(&commit, json!({})).await.found::<Reservation>().status, "committed");
     }
     assert_eq!(counts(&quota(&app.operator, "nodes").await), (2, 0, 1));
     for _ in 0..2 {
@@ -74,7 +66,7 @@ async fn a_module_holds_commits_and_gives_back() {
         ),
     ] {
         let refused = module.post(RESERVATIONS, body).await.refused(400, "validation.failed");
-        assert_eq!(refused["errors"][0]["pointer"], pointer);
+        assert_eq!(refused.pointer(), pointer);
     }
     module
         .post(RESERVATIONS, json!({"tenantId": "nobody", "resource": "nodes", "amount": 1}))
@@ -100,7 +92,7 @@ async fn a_module_declares_what_it_counts_and_plans_say_how_much() {
     reserve(&app.operator, "simulations", 1).await.refused(403, "quota.exceeded");
     app.operator.patch("/api/v1/tenants/acme", json!({"plan": "pro"})).await.expect(200);
     reserve(&app.operator, "simulations", 100).await.expect(201);
-    assert_eq!(quota(&app.operator, "simulations").await["limit"], Value::Null);
+    assert_eq!(quota(&app.operator, "simulations").await.limit, None);
     // Back on the smaller plan: what is held stays, nothing new comes.
     app.operator.patch("/api/v1/tenants/acme", json!({"plan": "free"})).await.expect(200);
     reserve(&app.operator, "simulations", 1).await.refused(403, "quota.exceeded");
@@ -123,18 +115,14 @@ async fn an_own_limit_stays_over_plans_and_is_never_below_what_is_used() {
             .await
     };
     let refused = put(json!(1)).await.refused(409, "quota.below_usage");
-    assert_eq!(refused["used"], 2);
-    assert_eq!(quota(&app.operator, "nodes").await["limit"], 25, "nothing is half set");
+    assert_eq!(*refused.fact("used"), 2);
+    assert_eq!(quota(&app.operator, "nodes").await.limit, Some(25), "nothing is half set");
     put(Value::Null).await.expect(200);
     app.operator.patch("/api/v1/tenants/acme", json!({"plan": "free"})).await.expect(200);
     let users = quota(&app.operator, "users").await;
-    assert_eq!(
-        (users["limit"].clone(), users["own"].as_bool()),
-        (Value::Null, Some(true)),
-        "no limit of its own stays"
-    );
-    assert_eq!(quota(&app.operator, "nodes").await["limit"], 7);
-    assert_eq!(quota(&app.operator, "groups").await["limit"], 50);
+    assert_eq!((users.limit, users.own), (None, true), "no limit of its own stays");
+    assert_eq!(quota(&app.operator, "nodes").await.limit, Some(7));
+    assert_eq!(quota(&app.operator, "groups").await.limit, Some(50));
     app.stop().await;
 }
 
@@ -142,22 +130,22 @@ async fn an_own_limit_stays_over_plans_and_is_never_below_what_is_used() {
 async fn a_soft_limit_is_told_once_and_admins_and_connections_are_counted() {
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
-    let mut last = Value::Null;
+    let mut last = String::new();
     for number in 0..5 {
         let made = acme.scim.post("/scim/v2/Users", json!({"userName": format!("u{number}")})).await;
         if number == 4 {
             assert_eq!(made.header("x-quota-soft-limit"), "4");
         }
-        last = made.expect(201);
+        last = made.created_id();
     }
     assert_eq!(app.audit("quota.soft_limit").await.len(), 1);
     let full = acme.scim.post("/scim/v2/Users", json!({"userName": "u5"})).await;
     assert_eq!(full.json()["detail"], "This would exceed the quota: the limit of `users` is 5.");
     full.scim_refused(403, None);
-    assert_eq!(quota(&app.operator, "admins").await["used"], 0);
-    let user = format!("/api/v1/tenants/acme/users/{}", last["id"].as_str().unwrap());
+    assert_eq!(quota(&app.operator, "admins").await.used, 0);
+    let user = format!("/api/v1/tenants/acme/users/{last}");
     app.operator.patch(&user, json!({"role": "admin"})).await.expect(200);
-    assert_eq!(quota(&app.operator, "admins").await["used"], 1);
+    assert_eq!(quota(&app.operator, "admins").await.used, 1);
     app.operator
         .put(
             "/api/v1/tenants/acme/quotas",
@@ -165,15 +153,15 @@ async fn a_soft_limit_is_told_once_and_admins_and_connections_are_counted() {
         )
         .await
         .expect(200);
-    let users = app.operator.get("/api/v1/tenants/acme/users").await.expect(200);
-    let other = users["items"].as_array().unwrap().iter().find(|user| user["id"] != last["id"]).unwrap();
-    let other = format!("/api/v1/tenants/acme/users/{}", other["id"].as_str().unwrap());
+    let users = app.operator.users("acme").await;
+    let other = users.iter().find(|user| user.id != last).unwrap();
+    let other = format!("/api/v1/tenants/acme/users/{}", other.id);
     app.operator.patch(&other, json!({"role": "admin"})).await.refused(403, "quota.exceeded");
     let path = "/api/v1/tenants/acme/organizations/default/connections";
     let connection = json!({"type": "oidc", "name": "c", "issuer": "https://idp.example", "clientId": "x"});
-    let made = app.operator.post(path, connection.clone()).await.expect(201);
+    let made = app.operator.post(path, connection.clone()).await.created_id();
     app.operator.post(path, connection.clone()).await.refused(403, "quota.exceeded");
-    assert_eq!(app.operator.delete(&format!("{path}/{}", made["id"].as_str().unwrap())).await.status, 204);
+    assert_eq!(app.operator.delete(&format!("{path}/{made}")).await.status, 204);
     app.operator.post(path, connection).await.expect(201);
     app.stop().await;
 }
@@ -184,22 +172,19 @@ async fn modules_ask_what_a_plan_entitles_to() {
     app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
     let module = app.key("module", None).await;
     let ask = async |query: &str| {
-        module.get(&format!("/api/internal/entitlements?tenant=acme{query}")).await.expect(200)
+        module.get(&format!("/api/internal/entitlements?tenant=acme{query}")).await.found::<Entitlements>()
     };
-    assert_eq!(ask("").await["entitlements"]["kombiStack"], "read-only");
+    assert_eq!(ask("").await.entitlements["kombiStack"], "read-only");
     let one = ask("&feature=kombiStack").await;
-    assert_eq!(
-        (one["entitled"].as_bool(), one["entitlements"].clone()),
-        (Some(true), json!({"kombiStack": "read-only"}))
-    );
-    assert_eq!(ask("&feature=prioritySupport").await["entitled"], false);
+    assert_eq!((one.entitled, one.entitlements), (Some(true), json!({"kombiStack": "read-only"})));
+    assert_eq!(ask("&feature=prioritySupport").await.entitled, Some(false));
     // Data, not code: an operator changes the plan, and modules see it.
     let plan = app.operator.get("/api/v1/plans/free").await.expect(200);
     let changed = json!({"name": "Free", "quotas": plan["quotas"], "rateMultiplier": 1, "entitlements": {"prioritySupport": true}});
     app.operator.put("/api/v1/plans/free", changed).await.expect(200);
-    assert_eq!(ask("&feature=prioritySupport").await["entitled"], true);
+    assert_eq!(ask("&feature=prioritySupport").await.entitled, Some(true));
     app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
-    assert_eq!(ask("&feature=prioritySupport").await["entitled"], false);
+    assert_eq!(ask("&feature=prioritySupport").await.entitled, Some(false));
     app.stop().await;
 }
 
@@ -223,8 +208,9 @@ async fn concurrent_reservations_from_several_processes_end_exactly_at_the_limit
             async move {
                 let reply = reserve(client, "nodes", 1).await;
                 if reply.status == 201 && number % 3 == 0 {
-                    let path = format!("{RESERVATIONS}/{}/commit", reply.json()["id"].as_str().unwrap());
+                    let path = format!("{RESERVATIONS}/{}/commit", reply.created_id());
                     client.post(&path, json!({})).await.expect(200);
+                    return 201;
                 }
                 reply.status.as_u16()
             }
@@ -245,14 +231,12 @@ async fn concurrent_reservations_from_several_processes_end_exactly_at_the_limit
 async fn what_was_used_is_remembered_by_day() {
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
-    acme.user("u").await;
+    let user = acme.user("u").await;
     let service = &app.running.service;
     let ctx = platform::Ctx::system("test");
     let sample =
         async || service.db.write_platform(&ctx, async |tx| quota::sample(tx, service).await).await.unwrap();
     sample().await;
-    let user =
-        acme.scim.get("/scim/v2/Users").await.expect(200)["Resources"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!(acme.scim.delete(&format!("/scim/v2/Users/{user}")).await.status, 204);
     sample().await;
     app.clock.advance(TimeDelta::days(1));

@@ -8,7 +8,9 @@ use platform::config::Config;
 use provisioning::{Kind, Step, Steps as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tests::{Arm, Client, Process, Receiver, SUBSCRIPTION, Store, TestApp, Zitadel, eventually, status};
+use tests::{
+    Arm, Deployment, Process, Receiver, Run, RunStep, Store, TenantView, TestApp, Zitadel, eventually, status,
+};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
 
@@ -25,18 +27,18 @@ impl World {
         let (arm, zitadel, copies) = (Arm::start(), Zitadel::start(), Receiver::start());
         let app = TestApp::with(|config| configure(config, &arm, &zitadel, &copies)).await;
         for name in ["first", "second"] {
-            tests::pool(&app.operator, name).await;
+            app.operator.pool(name).await;
         }
         Self { app, arm, zitadel, copies }
     }
 
     async fn provision(&self, slug: &str, kind: &str) -> String {
-        let made = self.app.operator.post("/api/v1/tenants", body(slug, kind)).await.expect(202);
-        made["id"].as_str().unwrap().to_owned()
+        let made: TenantView = self.app.operator.post("/api/v1/tenants", body(slug, kind)).await.accepted();
+        made.id
     }
 
-    async fn run(&self, tenant: &str) -> Value {
-        self.app.operator.get(&format!("/api/v1/tenants/{tenant}/provisioning")).await.expect(200)
+    async fn run(&self, tenant: &str) -> Run {
+        self.app.operator.run(tenant).await
     }
 
     /// Nothing of the tenant is left, here or outside.
@@ -58,18 +60,15 @@ impl World {
         assert!(!self.zitadel.organizations().contains(&id.to_owned()), "{what}: an org is left");
         let group = format!("tenantry-{}", id.replace('-', ""));
         assert!(!self.arm.groups().contains(&group), "{what}: a resource group is left");
-        let deployments = self.app.operator.get("/api/v1/deployments?limit=200").await.expect(200);
-        let live = deployments["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|one| one["purpose"] == format!("tenant:{id}") && one["status"] != "deleted");
+        let deployments: Vec<Deployment> =
+            self.app.operator.get("/api/v1/deployments?limit=200").await.items();
+        let purpose = format!("tenant:{id}");
+        let live = deployments.iter().any(|one| one.purpose == purpose && one.status != "deleted");
         assert!(!live, "{what}: a deployment is left");
     }
 
     async fn counts(&self) -> Vec<i64> {
-        let list = self.app.operator.get("/api/v1/instances?limit=200").await.expect(200);
-        list["items"].as_array().unwrap().iter().map(|one| one["tenantCount"].as_i64().unwrap()).collect()
+        self.app.operator.instances().await.iter().map(|one| one.tenant_count).collect()
     }
 
     async fn stop(self) {
@@ -82,12 +81,7 @@ impl World {
 
 fn configure(config: &mut Config, arm: &Arm, zitadel: &Zitadel, copies: &Receiver) {
     zitadel.configure(config, &zitadel.url);
-    let settings = config.section_mut::<azure::Settings>();
-    settings.subscription_id = SUBSCRIPTION.to_owned();
-    settings.client_secret = SecretString::from(arm.url.clone());
-    settings.authority_url = arm.url.clone();
-    settings.management_url = arm.url.clone();
-    settings.poll = Duration::from_millis(20);
+    arm.configure(config);
     let settings = config.section_mut::<provisioning::Settings>();
     settings.wait = Duration::from_millis(50);
     settings.drain_period = Duration::ZERO;
@@ -113,8 +107,8 @@ fn inject(slug: &str, step: &str, what: &str) {
         .expect("a fail point can be set");
 }
 
-fn all_done(run: &Value) -> bool {
-    run["steps"].as_array().unwrap().iter().all(|step| step["status"] == "done")
+fn all_done(run: &Run) -> bool {
+    run.steps.iter().all(|step| step.status == "done")
 }
 
 #[actix_web::test]
@@ -131,18 +125,15 @@ async fn every_step_done_twice_succeeds() {
         let made = status(&world.app.operator, &slug, "active").await;
         assert!(all_done(&world.run(&slug).await));
         let list = async |what: &str| {
-            let list = world.app.operator.get(&format!("/api/v1/tenants/{slug}/{what}")).await.expect(200);
-            list["items"].as_array().unwrap().len()
+            world.app.operator.get(&format!("/api/v1/tenants/{slug}/{what}")).await.count()
         };
         assert_eq!((list("organizations").await, list("invitations").await), (1, 1), "{kind}");
-        let on = made["instance"]["id"].as_str().unwrap();
-        let instance = world.app.operator.get(&format!("/api/v1/instances/{on}")).await.expect(200);
-        assert_eq!(instance["tenantCount"], 1, "{kind}");
+        assert_eq!(world.app.operator.tenant_count(&made.instance.id.unwrap()).await, 1, "{kind}");
         world.app.operator.post(&format!("/api/v1/tenants/{slug}/repair"), json!({})).await.expect(202);
-        eventually("the repair", async || (world.run(&slug).await["status"] == "done").then_some(())).await;
+        eventually("the repair", async || (world.run(&slug).await.status == "done").then_some(())).await;
         if kind == "here" {
             move_to_other(&world, &slug).await;
-            eventually("the move", async || (world.run(&slug).await["status"] == "done").then_some(())).await;
+            eventually("the move", async || (world.run(&slug).await.status == "done").then_some(())).await;
             let mut counts = world.counts().await;
             counts.sort_unstable();
             assert_eq!(counts, [0, 1], "a place is neither lost nor taken twice");
@@ -158,16 +149,10 @@ async fn every_step_done_twice_succeeds() {
 
 /// Moves a tenant of the pool to the other instance.
 async fn move_to_other(world: &World, slug: &str) {
-    let on = world.app.operator.get(&format!("/api/v1/tenants/{slug}")).await.expect(200)["instance"]["id"]
-        .clone();
-    let list = world.app.operator.get("/api/v1/instances").await.expect(200);
-    let other = list["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|one| one["driver"] == "pool" && one["id"] != on)
-        .unwrap();
-    let to = json!({"instanceId": other["id"], "identity": {"backend": "zitadel"}});
+    let on = world.app.operator.tenant(slug).await.instance.id;
+    let all = world.app.operator.instances().await;
+    let other = all.iter().find(|one| one.driver == "pool" && Some(&one.id) != on.as_ref()).unwrap();
+    let to = json!({"instanceId": other.id, "identity": {"backend": "zitadel"}});
     world.app.operator.post(&format!("/api/v1/tenants/{slug}/move"), to).await.expect(202);
 }
 
@@ -190,18 +175,14 @@ async fn a_failure_at_every_step_unwinds_to_a_clean_slate_and_every_undo_twice_s
     for (id, slug) in &ids {
         status(&world.app.operator, id, "failed").await;
         let run = world.run(id).await;
-        let clean = |step: &Value| matches!(step["status"].as_str(), Some("compensated" | "pending"));
-        assert!(run["steps"].as_array().unwrap().iter().all(clean), "{slug}: {run}");
-        let failed =
-            run["steps"].as_array().unwrap().iter().filter(|step| step["error"] == "injected").count();
-        assert_eq!(failed, 1, "{slug}: {run}");
+        let clean = |step: &RunStep| matches!(step.status.as_str(), "compensated" | "pending");
+        assert!(run.steps.iter().all(clean), "{slug}: {run:?}");
+        let failed = run.steps.iter().filter(|step| step.error.as_deref() == Some("injected")).count();
+        assert_eq!(failed, 1, "{slug}: {run:?}");
         world.require_clean(id, slug).await;
     }
     assert!(world.counts().await.iter().all(|count| *count == 0), "no place is taken");
-    assert_eq!(
-        world.app.operator.get("/api/v1/instances").await.expect(200)["items"].as_array().unwrap().len(),
-        2
-    );
+    assert_eq!(world.app.operator.instances().await.len(), 2);
     world.stop().await;
 }
 
@@ -220,13 +201,13 @@ async fn a_move_that_fails_at_any_step_leaves_the_tenant_where_it_was() {
             }
             move_to_other(&world, &slug).await;
             eventually("the move to be given up", async || {
-                (world.run(&slug).await["status"] == "failed").then_some(())
+                (world.run(&slug).await.status == "failed").then_some(())
             })
             .await;
-            let after = world.app.operator.get(&format!("/api/v1/tenants/{slug}")).await.expect(200);
+            let after = world.app.operator.tenant(&slug).await;
             assert_eq!(
-                (&after["instance"]["id"], &after["identity"], &after["status"]),
-                (&before["instance"]["id"], &before["identity"], &json!("active")),
+                (&after.instance.id, &after.identity, after.status.as_str()),
+                (&before.instance.id, &before.identity, "active"),
                 "{slug}"
             );
             assert!(!world.zitadel.organizations().contains(&id), "{slug}: an org is left");
@@ -253,10 +234,7 @@ async fn a_failing_deprovisioning_is_tried_until_it_is_through() {
         world.app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
         status(&world.app.operator, &id, "deleted").await;
         let run = world.run(&id).await;
-        let tried =
-            run["steps"].as_array().unwrap().iter().find(|one| one["name"] == *name).unwrap()["attempts"]
-                .as_i64();
-        assert!(tried >= Some(2), "{run}");
+        assert!(run.step(name).attempts >= 2, "{run:?}");
         world.require_clean(&id, &slug).await;
     }
     world.stop().await;
@@ -281,12 +259,9 @@ async fn dies((place, fails): (String, bool)) {
     let mut settings = vec![
         ("TENANTRY__IDENTITY__ZITADEL__URL", zitadel.url.as_str()),
         ("TENANTRY__IDENTITY__ZITADEL__TOKEN", "zitadel-token"),
-        ("TENANTRY__AZURE__SUBSCRIPTION_ID", SUBSCRIPTION),
-        ("TENANTRY__AZURE__AUTHORITY_URL", arm.url.as_str()),
-        ("TENANTRY__AZURE__MANAGEMENT_URL", arm.url.as_str()),
-        ("TENANTRY__AZURE__POLL", "20ms"),
         ("TENANTRY__PROVISIONING__WAIT", "50ms"),
     ];
+    settings.extend(arm.environment());
     if fails {
         settings.push(("TENANTRY_TEST_FAIL_AT", "provisioning.acme.activate.before"));
     }
@@ -298,24 +273,19 @@ async fn dies((place, fails): (String, bool)) {
     dying.killed().await;
     let process = Process::start(PROGRAM, &store, None, &settings).await;
     let wanted = if fails { "failed" } else { "active" };
-    let tenant = status(&process.operator, "acme", wanted).await;
-    let id = tenant["id"].as_str().unwrap();
+    let id = &status(&process.operator, "acme", wanted).await.id;
     if fails {
         assert!(arm.groups().is_empty() && zitadel.organizations().is_empty(), "{place}");
-        assert!(items(&process.operator, "/api/v1/tenants/acme/quotas").await.is_empty(), "{place}");
+        assert_eq!(process.operator.get("/api/v1/tenants/acme/quotas").await.count(), 0, "{place}");
     } else {
-        assert_eq!(zitadel.organizations(), [id], "{place}");
+        assert_eq!(zitadel.organizations(), [id.as_str()], "{place}");
         let group = format!("tenantry-{}", id.replace('-', ""));
         assert_eq!((arm.groups(), arm.states(&group)), (vec![group.clone()], vec!["Succeeded"]), "{place}");
-        assert_eq!(items(&process.operator, "/api/v1/tenants/acme/invitations").await.len(), 1, "{place}");
+        assert_eq!(process.operator.get("/api/v1/tenants/acme/invitations").await.count(), 1, "{place}");
     }
     process.kill().await;
     arm.stop().await;
     zitadel.stop().await;
-}
-
-async fn items(client: &Client, path: &str) -> Vec<Value> {
-    client.get(path).await.items::<Value>()
 }
 
 #[actix_web::test]
@@ -332,8 +302,7 @@ async fn a_deletion_can_be_taken_back_until_its_recycle_period_is_over() {
     assert!(deleted["recycleUntil"].is_string());
     let waits = async || {
         eventually("the recycle period", async || {
-            let run = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
-            run["steps"][1]["waitsFor"].as_str().map(drop)
+            app.operator.run("acme").await.steps[1].waits_for.as_ref().map(drop)
         })
         .await
     };
@@ -345,16 +314,10 @@ async fn a_deletion_can_be_taken_back_until_its_recycle_period_is_over() {
     let hold = json!({"tenantId": "acme", "resource": "nodes", "amount": 1});
     app.operator.post("/api/internal/quotas/reservations", hold).await.refused(409, "tenant.not_active");
     app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.refused(409, "tenant.not_active");
-    assert_eq!(
-        app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200)["status"],
-        "active"
-    );
+    let resumed: TenantView = app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.found();
+    assert_eq!(resumed.status, "active");
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    assert_eq!(
-        acme.scim.get("/scim/v2/Users").await.expect(200)["totalResults"],
-        1,
-        "everything is there again"
-    );
+    assert_eq!(acme.scim.get("/scim/v2/Users").await.total(), 1, "everything is there again");
     app.operator.delete("/api/v1/tenants/acme").await.expect(202);
     waits().await;
     app.clock.advance(chrono::TimeDelta::days(8));
@@ -390,13 +353,12 @@ async fn giving_up_while_something_is_being_made_leaves_nothing() {
         // The answer takes its time, and the org is there before it comes.
         proxy.upset(number, tests::Mishap::Slow);
         let slug = format!("t{number}");
-        let made = app.operator.post("/api/v1/tenants", body(&slug, "outside")).await.expect(202);
+        let made: TenantView = app.operator.post("/api/v1/tenants", body(&slug, "outside")).await.accepted();
         eventually("the request", async || (proxy.count() >= number).then_some(())).await;
         app.operator.post(&format!("/api/v1/tenants/{slug}/rollback"), json!({})).await.expect(202);
         status(&app.operator, &slug, "failed").await;
         tokio::time::sleep(Duration::from_millis(1200)).await;
-        let id = made["id"].as_str().unwrap().to_owned();
-        assert!(!world.zitadel.organizations().contains(&id), "{number}: an org is left");
+        assert!(!world.zitadel.organizations().contains(&made.id), "{number}: an org is left");
     }
     app.stop().await;
     proxy.stop().await;

@@ -6,9 +6,9 @@ use platform::config::Config;
 use platform::crypto::{BearerSecret, Envelope, id_of, sha256};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Work as _};
 use sea_orm::Value as Bound;
-use serde_json::{Value, json};
+use serde_json::json;
 use tenantry::app::Running;
-use tests::{Client, Reply, TestApp};
+use tests::{Client, ManagementKey, Module, Reply, ScimToken, TestApp};
 use uuid::Uuid;
 
 const TABLES: [(&str, &str); 3] =
@@ -82,15 +82,15 @@ async fn stage_with(adjust: impl FnOnce(&mut Config)) -> (TestApp, Vec<Holder>) 
     .await;
     let acme = app.tenant("acme").await;
     let path = format!("/api/v1/tenants/{}/organizations/default/scim-tokens", acme.id);
-    let client = app.operator.post(&path, json!({"name": "oauth", "kind": "client"})).await.expect(201);
+    let client: ScimToken =
+        app.operator.post(&path, json!({"name": "oauth", "kind": "client"})).await.created();
     let module = json!({"name": "billing", "baseUrl": "http://127.0.0.1:1", "redirectUris": ["https://app.example/cb"]});
-    let module = app.operator.post("/api/v1/modules", module).await.expect(201);
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let module: Module = app.operator.post("/api/v1/modules", module).await.created();
     let holders = vec![
         Holder::Key(app.key("auditor", None).await, "/api/v1/plans"),
         Holder::Key(acme.scim.clone(), "/scim/v2/Users"),
-        Holder::ScimClient { id: text(&client["clientId"]), secret: text(&client["token"]) },
-        Holder::Module { id: text(&module["clientId"]), secret: text(&module["clientSecret"]) },
+        Holder::ScimClient { id: client.client_id.expect("an id"), secret: client.token.expect("a secret") },
+        Holder::Module { id: module.client_id, secret: module.client_secret },
     ];
     (app, holders)
 }
@@ -262,11 +262,11 @@ async fn the_configured_keys_id_cannot_be_guessed_against() {
     let service = &app.running.service;
     let secret = app.operator.bearer.clone().expect("a key");
     let keys = async |at: &Client| {
-        let keys = at.get("/api/v1/keys").await.items::<Value>();
-        keys.into_iter().filter(|key| key["name"] == "bootstrap").collect::<Vec<_>>()
+        let keys = at.get("/api/v1/keys").await.items::<ManagementKey>();
+        keys.into_iter().filter(|key| key.name == "bootstrap").collect::<Vec<_>>()
     };
     let now = keys(&app.operator).await;
-    let id: Uuid = now[0]["id"].as_str().expect("an id").parse().expect("an id");
+    let id: Uuid = now[0].id.parse().expect("an id");
     let before = id_of(&sha256(format!("bootstrap:{secret}").as_bytes()));
     assert_eq!(now.len(), 1);
     assert_ne!(id, before, "anybody could compute it");
@@ -286,8 +286,8 @@ async fn the_configured_keys_id_cannot_be_guessed_against() {
     .await;
     let (at, replica) = app.replica().await;
     let after = keys(&at).await;
-    let of = |id: Uuid| after.iter().find(|key| key["id"] == id.to_string()).expect("the key");
-    assert!(of(before)["revokedAt"].is_string() && of(id)["revokedAt"].is_null(), "{after:?}");
+    let of = |id: Uuid| after.iter().find(|key| key.id == id.to_string()).expect("the key");
+    assert!(of(before).revoked_at.is_some() && of(id).revoked_at.is_none(), "{after:?}");
     replica.stop().await;
     // One that was revoked stays so.
     change(&app, "DELETE FROM management_key WHERE revoked_at IS NULL").await;

@@ -15,7 +15,7 @@ mod simplesamlphp;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tests::{Browser, OidcProvider, Page, Reply, Tenant, TestApp};
+use tests::{Browser, Connection, Domain, Introspection, OidcProvider, Page, Reply, Tenant, TestApp, Tokens};
 
 pub(crate) const CALLBACK: &str = "https://app.example/cb";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -30,9 +30,8 @@ pub(crate) struct Module {
 pub(crate) async fn module(app: &TestApp, name: &str, more: Value) -> Module {
     let mut body = json!({"name": name, "baseUrl": "https://app.example", "redirectUris": [CALLBACK]});
     body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
-    let made = app.operator.post("/api/v1/modules", body).await.expect(201);
-    let text = |name: &str| made[name].as_str().unwrap().to_owned();
-    Module { id: text("clientId"), secret: text("clientSecret") }
+    let made: tests::Module = app.operator.post("/api/v1/modules", body).await.created();
+    Module { id: made.client_id, secret: made.client_secret }
 }
 
 pub(crate) fn challenge() -> String {
@@ -91,7 +90,7 @@ impl Module {
 
     pub(crate) async fn active(&self, app: &TestApp, token: &str) -> bool {
         let form = [("token", token), ("client_id", &self.id), ("client_secret", &self.secret)];
-        app.anyone().form("/oauth2/introspect", &form).await.expect(200)["active"] == true
+        app.anyone().form("/oauth2/introspect", &form).await.found::<Introspection>().active
     }
 }
 
@@ -105,8 +104,8 @@ pub(crate) fn path(tenant: &Tenant, rest: &str) -> String {
     tenant.path(rest)
 }
 
-pub(crate) async fn connect(tenant: &Tenant, body: Value) -> Value {
-    tenant.admin.post(&path(tenant, "connections"), body).await.expect(201)
+pub(crate) async fn connect(tenant: &Tenant, body: Value) -> Connection {
+    tenant.admin.post(&path(tenant, "connections"), body).await.created()
 }
 
 pub(crate) fn text(value: &Value, name: &str) -> String {
@@ -114,19 +113,19 @@ pub(crate) fn text(value: &Value, name: &str) -> String {
 }
 
 /// A connection to a real OpenID Provider, at which it is registered.
-pub(crate) async fn oidc_connection(op: &OidcProvider, tenant: &Tenant, more: Value) -> Value {
+pub(crate) async fn oidc_connection(op: &OidcProvider, tenant: &Tenant, more: Value) -> Connection {
     let mut body = json!({"type": "oidc", "name": "Corp", "issuer": op.issuer(), "clientId": "later"});
     body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
     let made = connect(tenant, body).await;
     let (id, secret) = op
         .register(json!({
-            "redirect_uris": [made["redirectUri"]], "grant_types": ["authorization_code"], "response_types": ["code"],
-            "post_logout_redirect_uris": [made["postLogoutRedirectUri"]],
-            "backchannel_logout_uri": made["backchannelLogoutUri"], "backchannel_logout_session_required": true,
+            "redirect_uris": [made.redirect_uri], "grant_types": ["authorization_code"], "response_types": ["code"],
+            "post_logout_redirect_uris": [made.post_logout_redirect_uri],
+            "backchannel_logout_uri": made.backchannel_logout_uri, "backchannel_logout_session_required": true,
         }))
         .await;
-    let one = path(tenant, &format!("connections/{}", text(&made, "id")));
-    tenant.admin.patch(&one, json!({"clientId": id, "clientSecret": secret})).await.expect(200)
+    let one = path(tenant, &format!("connections/{}", made.id));
+    tenant.admin.patch(&one, json!({"clientId": id, "clientSecret": secret})).await.found()
 }
 
 /// Signs a person in through a tenant's OpenID Provider for a module, up to the module's redirect URI.
@@ -148,18 +147,18 @@ pub(crate) async fn tokens(
     module: &Module,
     tenant: &Tenant,
     person: &str,
-) -> Value {
+) -> Tokens {
     let page = sign_in(app, browser, module, tenant, person).await;
     let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
-    module.redeem(app, &code).await.expect(200)
+    module.redeem(app, &code).await.found()
 }
 
 /// Claims a domain and proves it by its record.
-pub(crate) async fn prove_domain(app: &TestApp, tenant: &Tenant, name: &str) -> Value {
-    let made = tenant.admin.post(&path(tenant, "domains"), json!({"domain": name})).await.expect(201);
-    app.dns.set(&text(&made, "recordName"), &text(&made, "recordValue"));
-    let verify = path(tenant, &format!("domains/{}/verify", text(&made, "id")));
-    let proven = tenant.admin.post(&verify, json!({})).await.expect(200);
-    assert_eq!(proven["status"], "verified");
+pub(crate) async fn prove_domain(app: &TestApp, tenant: &Tenant, name: &str) -> Domain {
+    let made: Domain = tenant.admin.post(&path(tenant, "domains"), json!({"domain": name})).await.created();
+    app.dns.set(&made.record_name, &made.record_value);
+    let verify = path(tenant, &format!("domains/{}/verify", made.id));
+    let proven: Domain = tenant.admin.post(&verify, json!({})).await.found();
+    assert_eq!(proven.status, "verified");
     proven
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use platform::PlatformView;
-use serde_json::{Value, json};
-use tests::{Reply, Tenant, TestApp, eventually};
+use serde_json::json;
+use tests::{Invitation, Invitations, RecordedMail, Reply, Tenant, TestApp, eventually};
 
 const INVITATIONS: &str = "/api/v1/tenants/acme/invitations";
 
@@ -20,14 +20,12 @@ async fn stage(adjust: impl FnOnce(&mut platform::config::Config)) -> TestApp {
 
 /// Lets the people of a domain join the tenant.
 pub(crate) async fn let_join(app: &TestApp, tenant: &Tenant, domain: &str) {
-    let organization = format!("/api/v1/tenants/{}/organizations/default", tenant.slug);
-    let made =
-        tenant.admin.post(&format!("{organization}/domains"), json!({"domain": domain})).await.expect(201);
-    app.dns.set(made["recordName"].as_str().unwrap(), made["recordValue"].as_str().unwrap());
-    let verify = format!("{organization}/domains/{}/verify", made["id"].as_str().unwrap());
-    tenant.admin.post(&verify, json!({})).await.expect(200);
-    let rule = format!("{organization}/join-rules/{domain}");
-    tenant.admin.put(&rule, json!({"mode": "auto", "role": "viewer"})).await.expect(200);
+    crate::sso::prove_domain(app, tenant, domain).await;
+    tenant
+        .admin
+        .put(&tenant.path(&format!("join-rules/{domain}")), json!({"mode": "auto", "role": "viewer"}))
+        .await
+        .expect(200);
 }
 
 async fn join(app: &TestApp, tenant: &str, email: &str) -> Reply {
@@ -70,8 +68,8 @@ async fn answered(app: &TestApp, kind: &str, asked: i64) {
     eventually("every stranger's answer", async || (jobs(app, kind).await == (asked, 0)).then_some(())).await;
 }
 
-async fn mails(app: &TestApp, template: &str) -> Vec<Value> {
-    app.mails().await.into_iter().filter(|mail| mail["template"] == template).collect()
+async fn mails(app: &TestApp, template: &str) -> Vec<RecordedMail> {
+    app.mails().await.into_iter().filter(|mail| mail.template == template).collect()
 }
 
 #[actix_web::test]
@@ -80,8 +78,7 @@ async fn a_stranger_touches_nothing_that_an_admin_made() {
     let acme = app.tenant("acme").await;
     let_join(&app, &acme, "acme.example").await;
     let body = json!({"email": "zoe@acme.example", "role": "contributor", "message": "Hello"});
-    let invited = acme.admin.post(INVITATIONS, body).await.expect(201);
-    let one = format!("{INVITATIONS}/{}", invited["id"].as_str().unwrap());
+    let one = format!("{INVITATIONS}/{}", acme.admin.post(INVITATIONS, body).await.created_id());
     let before = acme.admin.get(&one).await;
     let token = app.invitation_token("zoe@acme.example").await;
     app.clock.advance(TimeDelta::hours(1));
@@ -95,8 +92,8 @@ async fn a_stranger_touches_nothing_that_an_admin_made() {
     assert_eq!(app.mails().await.len(), 1, "the admin's, and no other");
     assert_eq!(app.audit("invitation.resend").await.len(), 0);
     let body = json!({"token": token});
-    let accepted = app.anyone().post("/api/v1/invitations/accept", body).await.expect(200);
-    assert_eq!((&accepted["status"], &accepted["role"]), (&json!("accepted"), &json!("contributor")));
+    let accepted: Invitation = app.anyone().post("/api/v1/invitations/accept", body).await.found();
+    assert_eq!((accepted.status.as_str(), accepted.role.as_str()), ("accepted", "contributor"));
     app.stop().await;
 }
 
@@ -120,10 +117,10 @@ async fn who_asks_to_join_again_gets_the_same_link_and_few_mails() {
         answered(&app, "invitations.join", 42 + minute).await;
     }
     let to_eve = mails(&app, "invitation").await;
-    let to_eve: Vec<&Value> = to_eve.iter().filter(|mail| mail["recipient"] == "eve@acme.example").collect();
+    let to_eve: Vec<&RecordedMail> =
+        to_eve.iter().filter(|mail| mail.recipient == "eve@acme.example").collect();
     assert_eq!(to_eve.len(), 5, "five a day");
-    let links: std::collections::BTreeSet<&str> =
-        to_eve.iter().map(|mail| mail["links"][0].as_str().unwrap()).collect();
+    let links: std::collections::BTreeSet<&str> = to_eve.iter().map(|mail| mail.links[0].as_str()).collect();
     assert_eq!(links.len(), 1, "who asked first is not locked out by who asks later");
     // Another process of the same store counts on.
     let (client, other) = app.replica().await;
@@ -167,7 +164,7 @@ async fn where_to_sign_in_is_mailed_to_the_address_that_is_stored_and_seldom() {
     login(&app, "straße@elsewhere.example").await;
     answered(&app, "sso.links", 70).await;
     let all = mails(&app, "sign-in-link").await;
-    assert_eq!((all.len(), &all[0]["recipient"]), (6, &json!("strasse@elsewhere.example")));
+    assert_eq!((all.len(), all[0].recipient.as_str()), (6, "strasse@elsewhere.example"));
     // Who reads the queue learns nobody's address.
     let queue = app.operator.get("/api/v1/jobs?limit=200").await;
     assert!(queue.status == 200 && !queue.text.contains("elsewhere.example"));
@@ -187,8 +184,8 @@ async fn all_strangers_together_have_their_share_of_a_tenants_mails() {
     join(&app, "other", "p@other.example").await.expect(200);
     answered(&app, "invitations.join", 13).await;
     assert_eq!(mails(&app, "invitation").await.len(), 5 + 1, "of another tenant's nothing is used up");
-    let there = acme.admin.get(&format!("{INVITATIONS}?limit=50")).await.expect(200);
-    assert_eq!(there["counts"]["pending"], 5, "who gets no mail leaves nothing behind");
+    let there: Invitations = acme.admin.get(&format!("{INVITATIONS}?limit=50")).await.found();
+    assert_eq!(there.counts.pending, 5, "who gets no mail leaves nothing behind");
     // The admins' mails are their own.
     acme.invite("x@example.com", "viewer").await;
     app.stop().await;

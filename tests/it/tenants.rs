@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Reply, TestApp, eventually};
+use tests::{Exchanged, Organization, Reply, Run, TenantView, TestApp, eventually};
 
 #[actix_web::test]
 async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
@@ -11,10 +11,10 @@ async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
     let made = app.operator.post("/api/v1/tenants", body).await;
     assert_eq!(made.status, 202);
     let location = made.header("location").to_owned();
-    assert_eq!(made.json()["status"], "provisioning");
+    assert_eq!(made.accepted::<TenantView>().status, "provisioning");
     eventually("the tenant to be active", async || {
-        let tenant = app.operator.get(&location).await.expect(200);
-        (tenant["status"] == "active").then_some(())
+        let tenant: TenantView = app.operator.get(&location).await.found();
+        (tenant.status == "active").then_some(())
     })
     .await;
     let run = app.operator.run("acme").await;
@@ -29,10 +29,8 @@ async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
         users,
         &json!({"resource": "users", "limit": 7, "used": 0, "remaining": 6, "reserved": 1, "softLimit": 4, "own": true})
     );
-    assert_eq!(
-        app.operator.get("/api/v1/tenants/acme/organizations/default").await.expect(200)["slug"],
-        "default"
-    );
+    let organization = app.operator.get("/api/v1/tenants/acme/organizations/default").await;
+    assert_eq!(organization.found::<Organization>().slug, "default");
     assert!(!app.invitation_token("owner@acme.example").await.is_empty());
     app.stop().await;
 }
@@ -40,11 +38,12 @@ async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
 #[actix_web::test]
 async fn prefer_wait_answers_201_when_the_tenant_is_active() {
     let app = TestApp::start().await;
-    let pool = tests::pool(&app.operator, "shared").await;
+    let pool = app.operator.pool("shared").await;
     let request = app.operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20");
-    let made = Reply::read(request.json(&json!({"slug": "acme", "name": "Acme"}))).await.expect(201);
-    assert_eq!((made["status"].as_str(), made["plan"].as_str()), (Some("active"), Some("free")));
-    assert_eq!(made["instance"]["id"], pool);
+    let made: TenantView =
+        Reply::read(request.json(&json!({"slug": "acme", "name": "Acme"}))).await.created();
+    assert_eq!((made.status.as_str(), made.plan.as_str()), ("active", "free"));
+    assert_eq!(made.instance.id, Some(pool));
     app.stop().await;
 }
 
@@ -71,18 +70,16 @@ async fn a_tenant_without_room_waits_visibly_until_there_is_some_or_it_is_given_
     assert_eq!(states[..5], ["compensated"; 5]);
     assert_eq!(states[5..], ["pending"; 3]);
     for what in ["organizations", "quotas", "invitations"] {
-        let left = app.operator.get(&format!("/api/v1/tenants/acme/{what}")).await.expect(200);
-        assert!(left["items"].as_array().unwrap().is_empty(), "{what}");
+        assert_eq!(app.operator.get(&format!("/api/v1/tenants/acme/{what}")).await.count(), 0, "{what}");
     }
     app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.refused(409, "tenant.run_not_open");
     app.operator.post("/api/v1/tenants/acme/retry", json!({})).await.expect(202);
     waiting().await;
     // Nobody has to ask again: room is what it waited for.
-    app.operator.post("/api/v1/instances", json!({"name": "own", "mode": "dedicated"})).await.expect(201);
+    app.operator.instance(json!({"name": "own", "mode": "dedicated"})).await;
     tests::status(&app.operator, "acme", "active").await;
-    let runs = app.operator.get("/api/v1/tenants/acme/runs").await.expect(200);
-    let statuses: Vec<&str> =
-        runs["items"].as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
+    let runs: Vec<Run> = app.operator.get("/api/v1/tenants/acme/runs").await.items();
+    let statuses: Vec<&str> = runs.iter().map(|run| run.status.as_str()).collect();
     assert_eq!(statuses, ["done", "failed"]);
     app.stop().await;
 }
@@ -90,27 +87,18 @@ async fn a_tenant_without_room_waits_visibly_until_there_is_some_or_it_is_given_
 #[actix_web::test]
 async fn tenants_go_to_the_least_loaded_instance_with_room() {
     let app = TestApp::start().await;
-    let draining = tests::pool(&app.operator, "draining").await;
+    let draining = app.operator.pool("draining").await;
     app.operator
         .patch(&format!("/api/v1/instances/{draining}"), json!({"status": "draining"}))
         .await
         .expect(200);
     for name in ["a", "b"] {
-        app.operator
-            .post("/api/v1/instances", json!({"name": name, "mode": "shared", "capacity": 2}))
-            .await
-            .expect(201);
+        app.operator.instance(json!({"name": name, "mode": "shared", "capacity": 2})).await;
     }
     for number in 0..4 {
         app.tenant(&format!("t{number}")).await;
     }
-    let instances = app.operator.get("/api/v1/instances").await.expect(200);
-    let counts: Vec<i64> = instances["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["tenantCount"].as_i64().unwrap())
-        .collect();
+    let counts: Vec<i64> = app.operator.instances().await.iter().map(|one| one.tenant_count).collect();
     assert_eq!(counts, [0, 2, 2]);
     app.operator.post("/api/v1/tenants", json!({"slug": "t5", "name": "5"})).await.expect(202);
     eventually("the fifth to find no room", async || {
@@ -126,16 +114,12 @@ async fn suspending_cuts_every_path_and_resuming_opens_it() {
     let issuer = tests::Issuer::start();
     issuer.register(&app.operator).await;
     let acme = app.tenant("acme").await;
-    let exchange = async || {
-        app.operator
-            .post("/api/internal/sso/exchange", json!({"subjectToken": issuer.token("ann", "org_acme")}))
-            .await
-    };
-    let session = exchange().await.expect(200);
+    let exchange = async || app.operator.exchange(&issuer.token("ann", "org_acme")).await;
+    let session: Exchanged = exchange().await.found();
     app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
-    let told = app.events().await.into_iter().filter(|event| event["type"] == "tenant.suspended").count();
+    let told = app.events().await.into_iter().filter(|event| event.kind == "tenant.suspended").count();
     assert_eq!(told, 1, "what is so already is not told again");
     exchange().await.refused(403, "tenant.suspended");
     assert_eq!(acme.scim.get("/scim/v2/Users").await.status, 403);
@@ -143,15 +127,12 @@ async fn suspending_cuts_every_path_and_resuming_opens_it() {
         .anyone()
         .form(
             "/oauth2/token",
-            &[("grant_type", "refresh_token"), ("refresh_token", session["refreshToken"].as_str().unwrap())],
+            &[("grant_type", "refresh_token"), ("refresh_token", session.refresh_token.as_str())],
         )
         .await;
-    assert_eq!((refreshed.status.as_u16(), refreshed.json()["error"].as_str()), (400, Some("invalid_grant")));
-    let active = app
-        .operator
-        .form("/oauth2/introspect", &[("token", session["token"].as_str().unwrap())])
-        .await
-        .expect(200);
+    refreshed.oauth_refused(400, "invalid_grant");
+    let active =
+        app.operator.form("/oauth2/introspect", &[("token", session.token.as_str())]).await.expect(200);
     assert_eq!(active, json!({"active": false}));
     acme.admin.get("/api/v1/tenants/acme/users").await.refused(403, "tenant.suspended");
     app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200);
@@ -166,24 +147,21 @@ async fn suspending_cuts_every_path_and_resuming_opens_it() {
 #[actix_web::test]
 async fn a_deleted_tenant_leaves_nothing_behind_and_frees_its_slug() {
     let app = TestApp::start().await;
-    tests::pool(&app.operator, "shared").await;
+    app.operator.pool("shared").await;
     let acme = app.tenant("acme").await;
     acme.user("ann").await;
     app.operator.delete("/api/v1/tenants/acme").await.expect(202);
     let by_id = format!("/api/v1/tenants/{}", acme.id);
     eventually("the tenant to be gone", async || {
-        (app.operator.get(&by_id).await.expect(200)["status"] == "deleted").then_some(())
+        (app.operator.tenant(&acme.id).await.status == "deleted").then_some(())
     })
     .await;
     assert_eq!(app.operator.get("/api/v1/tenants/acme").await.status, 404);
-    assert!(
-        app.operator.get(&format!("{by_id}/users")).await.expect(200)["items"].as_array().unwrap().is_empty()
-    );
+    assert!(app.operator.users(&acme.id).await.is_empty());
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     assert_eq!(acme.scim.get("/scim/v2/Users").await.status, 401);
     assert_eq!(acme.admin.get(&by_id).await.status, 401);
-    let instances = app.operator.get("/api/v1/instances").await.expect(200);
-    assert_eq!(instances["items"][0]["tenantCount"], 0);
+    assert_eq!(app.operator.instances().await[0].tenant_count, 0);
     app.tenant("acme").await;
     app.stop().await;
 }
@@ -215,9 +193,9 @@ async fn a_tenant_that_cannot_be_is_refused_with_a_reason() {
         (json!({"slug": 7, "name": "x"}), "/slug"),
     ] {
         let refusal = post(body.clone()).await.refused(400, "validation.failed");
-        assert!(refusal["errors"][0]["pointer"].as_str().unwrap().starts_with(pointer), "{body}: {refusal}");
+        assert!(refusal.pointer().starts_with(pointer), "{body}: {refusal:?}");
     }
-    assert_eq!(app.operator.get("/api/v1/tenants").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(app.operator.get("/api/v1/tenants").await.count(), 1);
     app.stop().await;
 }
 
@@ -257,8 +235,8 @@ async fn an_export_holds_everything_of_the_tenant_and_no_secret() {
                 json!({"userName": format!("u{number}"), "emails": [{"value": "a@b.example"}]}),
             )
             .await
-            .expect(201);
-        members.push(json!({"value": made["id"]}));
+            .created_id();
+        members.push(json!({"value": made}));
         if number == 200 {
             app.operator
                 .put("/api/v1/tenants/acme/quotas", json!({"items": [{"resource": "users", "limit": null}]}))
@@ -268,10 +246,7 @@ async fn an_export_holds_everything_of_the_tenant_and_no_secret() {
     }
     acme.scim.post("/scim/v2/Groups", json!({"displayName": "all", "members": members})).await.expect(201);
     other.user("stranger").await;
-    app.operator
-        .post("/api/internal/sso/exchange", json!({"subjectToken": issuer.token("ann", "org_acme")}))
-        .await
-        .expect(200);
+    app.operator.exchange(&issuer.token("ann", "org_acme")).await.expect(200);
     app.operator
         .post("/api/v1/tenants/acme/organizations", json!({"slug": "emea", "name": "EMEA"}))
         .await

@@ -11,11 +11,13 @@ mod zitadel;
 use platform::config::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Browser, Client, Keycloak, Page, Reply, Tenant, TestApp, status};
+use tests::{
+    Browser, Client, Exchanged, ExchangedUser, Introspection, Invitation, Keycloak, Page, Reply, Tenant,
+    TestApp,
+};
 
 use crate::sso::{Module, module, text};
 
-const EXCHANGE: &str = "/api/internal/sso/exchange";
 const OWNER: &str = "olga@acme.example";
 
 /// The platform: its gateway, to which apps bring what identity providers say, and a module that asks whose token it was shown.
@@ -27,8 +29,8 @@ struct Platform {
 
 /// Somebody who came in.
 struct Visit {
-    user: Value,
-    tenant: Value,
+    user: ExchangedUser,
+    tenant: String,
     token: String,
     refresh: String,
 }
@@ -44,34 +46,27 @@ impl Platform {
     /// An operator makes a tenant, waits until it is there, and hands its admin a key.
     async fn tenant(&self, body: Value) -> Tenant {
         let slug = text(&body, "slug");
-        self.app.operator.post("/api/v1/tenants", body).await.expect(202);
-        let made = status(&self.app.operator, &slug, "active").await;
-        let id = text(&made, "id");
+        let id = self.app.operator.active_tenant(body).await.id;
         let admin = self.app.key("admin", Some(&id)).await;
         let scim = self.app.scim_token(&id, json!({"name": "idp"})).await;
         Tenant { id, slug, admin, scim }
     }
 
     async fn exchange(&self, token: &str) -> Reply {
-        self.gateway.post(EXCHANGE, json!({"subjectToken": token})).await
+        self.gateway.exchange(token).await
     }
 
     /// Somebody comes in with what their identity provider says of them.
     async fn comes(&self, token: &str) -> Visit {
-        let done = self.exchange(token).await.expect(200);
-        Visit {
-            user: done["user"].clone(),
-            tenant: done["tenantSlug"].clone(),
-            token: text(&done, "token"),
-            refresh: text(&done, "refreshToken"),
-        }
+        let done: Exchanged = self.exchange(token).await.found();
+        Visit { user: done.user, tenant: done.tenant_slug, token: done.token, refresh: done.refresh_token }
     }
 
     /// As what a module sees whoever shows it this token; `None`: as nobody.
     async fn role(&self, token: &str) -> Option<String> {
         let form = [("token", token), ("client_id", &self.module.id), ("client_secret", &self.module.secret)];
-        let said = self.app.anyone().form("/oauth2/introspect", &form).await.expect(200);
-        (said["active"] == true).then(|| said["roles"][0].as_str().expect("a role").to_owned())
+        let said: Introspection = self.app.anyone().form("/oauth2/introspect", &form).await.found();
+        said.active.then(|| said.roles.into_iter().next().expect("a role"))
     }
 
     /// Whether a visit is over: its token is nobody's, and there is no other one for it.
@@ -81,7 +76,7 @@ impl Platform {
         if refreshed.status == 200 {
             return false;
         }
-        assert_eq!(refreshed.expect(400)["error"], "invalid_grant");
+        refreshed.oauth_refused(400, "invalid_grant");
         self.role(&visit.token).await.is_none()
     }
 }
@@ -93,10 +88,9 @@ async fn quota(tenant: &Tenant, resource: &str) -> (i64, i64) {
 }
 
 /// The newest invitation of an address, as the tenant's admin sees it.
-async fn invitation(tenant: &Tenant, email: &str) -> Value {
+async fn invitation(tenant: &Tenant, email: &str) -> Invitation {
     let path = format!("/api/v1/tenants/{}/invitations?email={email}", tenant.slug);
-    let listed = tenant.admin.get(&path).await.expect(200);
-    listed["items"].as_array().expect("a list").last().expect("an invitation").clone()
+    tenant.admin.get(&path).await.items().pop().expect("an invitation")
 }
 
 /// A slug that no other test's realm has.

@@ -11,13 +11,13 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use tests::{Received, Receiver, Tenant, TestApp, eventually};
+use tests::{Delivery, DeliveryLog, Received, Receiver, Tenant, TestApp, WebhookEndpoint, eventually};
 
 const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
 
-async fn endpoint(app: &TestApp, body: Value) -> (String, Value) {
-    let made = app.operator.post(ENDPOINTS, body).await.expect(201);
-    (format!("{ENDPOINTS}/{}", made["id"].as_str().unwrap()), made)
+async fn endpoint(app: &TestApp, body: Value) -> (String, WebhookEndpoint) {
+    let made: WebhookEndpoint = app.operator.post(ENDPOINTS, body).await.created();
+    (format!("{ENDPOINTS}/{}", made.id), made)
 }
 
 fn names(of: &[Received]) -> Vec<String> {
@@ -42,8 +42,10 @@ async fn an_event_is_a_cloudevent_that_its_catalogue_describes_and_its_secret_pr
     let app = TestApp::start().await;
     let (hmac, ed25519) = (Receiver::start(), Receiver::start());
     let (path, made) = endpoint(&app, json!({"url": hmac.url, "eventTypes": ["user.*"]})).await;
-    let (_, other) = endpoint(&app, json!({"url": ed25519.url, "algorithm": "ed25519"})).await;
+    let other = json!({"url": ed25519.url, "algorithm": "ed25519"});
+    let other = app.operator.post(ENDPOINTS, other).await.expect(201);
     assert!(other.get("secret").is_none());
+    let other: WebhookEndpoint = serde_json::from_value(other).unwrap();
     let acme = app.tenant("acme").await;
     acme.user("ann").await;
     let event = hmac.until("the event", |_| true).await;
@@ -59,35 +61,32 @@ async fn an_event_is_a_cloudevent_that_its_catalogue_describes_and_its_secret_pr
     assert!(schema["required"].as_array().unwrap().contains(&json!("userName")));
     let content =
         |event: &Received| [format!("{}.{}.", event.id, event.timestamp).as_bytes(), &event.raw].concat();
-    let tag = |secret: &Value, event: &Received| {
-        let key = STANDARD.decode(secret.as_str().unwrap().strip_prefix("whsec_").unwrap()).unwrap();
+    let tag = |made: &WebhookEndpoint, event: &Received| {
+        let secret = made.secret.as_deref().unwrap();
+        let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &key);
         format!("v1,{}", STANDARD.encode(aws_lc_rs::hmac::sign(&key, &content(event))))
     };
-    assert_eq!(event.signature, tag(&made["secret"], &event));
+    assert_eq!(event.signature, tag(&made, &event));
     // A public key is all that a receiver needs of the other kind.
     let signed = ed25519.until("the event", |one| one.body["type"] == "user.created").await;
-    let public =
-        STANDARD.decode(other["publicKey"].as_str().unwrap().strip_prefix("whpk_").unwrap()).unwrap();
+    let public = STANDARD.decode(other.public_key.unwrap().strip_prefix("whpk_").unwrap()).unwrap();
     let public = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, public);
     let signature = STANDARD.decode(signed.signature.strip_prefix("v1a,").unwrap()).unwrap();
     public.verify(&content(&signed), &signature).expect("the signature is ours");
     // For a day after its rotation the secret before signs too.
-    let rotated = app.operator.post(&format!("{path}/rotate"), json!({})).await.expect(200);
-    assert_ne!(rotated["secret"], made["secret"]);
+    let rotated: WebhookEndpoint = app.operator.post(&format!("{path}/rotate"), json!({})).await.found();
+    assert_ne!(rotated.secret, made.secret);
     acme.user("bob").await;
     let event = hmac.until("bob", |one| one.body["data"]["userName"] == "bob").await;
-    let wanted = format!("{} {}", tag(&rotated["secret"], &event), tag(&made["secret"], &event));
+    let wanted = format!("{} {}", tag(&rotated, &event), tag(&made, &event));
     assert_eq!(event.signature, wanted);
     app.clock.advance(TimeDelta::hours(25));
     acme.user("eve").await;
     let event = hmac.until("eve", |one| one.body["data"]["userName"] == "eve").await;
-    assert_eq!(event.signature, tag(&rotated["secret"], &event));
+    assert_eq!(event.signature, tag(&rotated, &event));
     // An event without a tenant goes out too.
-    app.operator
-        .post("/api/v1/instances", json!({"name": "spare", "mode": "shared", "capacity": 5}))
-        .await
-        .expect(201);
+    app.operator.instance(json!({"name": "spare", "mode": "shared", "capacity": 5})).await;
     let platform = ed25519.until("a platform's event", |one| one.body["type"] == "instance.available").await;
     assert!(platform.body.get("tenantid").is_none());
     for (wrong, pointer) in [
@@ -96,7 +95,7 @@ async fn an_event_is_a_cloudevent_that_its_catalogue_describes_and_its_secret_pr
         (json!({"url": hmac.url, "algorithm": "rsa"}), "/algorithm"),
     ] {
         let refused = app.operator.post(ENDPOINTS, wrong).await.refused(400, "validation.failed");
-        assert_eq!(refused["errors"][0]["pointer"], pointer);
+        assert_eq!(refused.pointer(), pointer);
     }
     hmac.stop().await;
     ed25519.stop().await;
@@ -151,28 +150,24 @@ async fn a_delivery_that_is_never_taken_holds_up_its_tenant_alone_and_ends_as_a_
     let dead = eventually("a dead letter", async || {
         app.clock.advance(TimeDelta::seconds(60));
         tokio::time::sleep(Duration::from_millis(60)).await;
-        let dead = app.operator.get("/api/v1/deliveries?status=dead").await.expect(200);
-        dead["items"].as_array().unwrap().first().cloned()
+        app.operator.get("/api/v1/deliveries?status=dead").await.items::<Delivery>().into_iter().next()
     })
     .await;
-    assert_eq!((dead["attempts"].as_i64(), dead["responseStatus"].as_i64()), (Some(10), Some(500)));
+    assert_eq!((dead.attempts, dead.response_status), (10, Some(500)));
     receiver.until("what came after it", |one| one.body["data"]["userName"] == "after").await;
-    let path = format!("/api/v1/deliveries/{}", dead["id"].as_str().unwrap());
-    let log = app.operator.get(&path).await.expect(200);
-    assert_eq!(log["log"].as_array().unwrap().len(), 10);
-    assert_eq!(log["requestBody"]["data"]["userName"], "poison");
-    assert_eq!(
-        (&log["log"][0]["error"], &log["log"][0]["responseStatus"]),
-        (&json!("answered 500"), &json!(500))
-    );
+    let path = format!("/api/v1/deliveries/{}", dead.id);
+    let all: DeliveryLog = app.operator.get(&path).await.found();
+    assert_eq!(all.log.len(), 10);
+    assert_eq!(all.request_body["data"]["userName"], "poison");
+    assert_eq!((all.log[0].error.as_deref(), all.log[0].response_status), (Some("answered 500"), Some(500)));
     receiver.say("thanks".to_owned());
     app.operator.post(&format!("{path}/retry"), json!({})).await.expect(200);
-    let log = eventually("the retry", async || {
-        let log = app.operator.get(&path).await.expect(200);
-        (log["status"] == "delivered").then_some(log)
+    let all = eventually("the retry", async || {
+        let all: DeliveryLog = app.operator.get(&path).await.found();
+        (all.status == "delivered").then_some(all)
     })
     .await;
-    assert_eq!(log["log"][10]["responseBody"], "thanks");
+    assert_eq!(all.log[10].response_body.as_deref(), Some("thanks"));
     receiver.stop().await;
     app.stop().await;
 }
@@ -197,11 +192,11 @@ async fn a_dead_receiver_is_left_alone_and_after_days_given_up_with_a_notice() {
         }
     }
     let state = eventually("the breaker to open", async || {
-        let state = app.operator.get(&path).await.expect(200);
-        state["pausedUntil"].is_string().then_some(state)
+        let state: WebhookEndpoint = app.operator.get(&path).await.found();
+        state.paused_until.is_some().then_some(state)
     })
     .await;
-    assert!(state["failures"].as_i64() >= Some(5), "{state}");
+    assert!(state.failures >= 5, "{state:?}");
     tokio::time::sleep(Duration::from_millis(400)).await;
     // 24 wait; a round of eight and a few probes are all that it heard.
     assert!(dead.all().len() < 24, "{}", dead.all().len());
@@ -224,10 +219,8 @@ async fn a_dead_receiver_is_left_alone_and_after_days_given_up_with_a_notice() {
     })
     .await;
     assert_eq!(disabled.body["type"], "webhook_endpoint.disabled");
-    let state = app.operator.get(&path).await.expect(200);
-    assert!(
-        state["disabledAt"].is_string() && state["disabledReason"].as_str().unwrap().contains("five days")
-    );
+    let state: WebhookEndpoint = app.operator.get(&path).await.found();
+    assert!(state.disabled_at.is_some() && state.disabled_reason.unwrap().contains("five days"));
     assert_eq!(app.audit("webhook_endpoint.disable").await.len(), 1);
     // What waited is not lost: it goes on when somebody enables it.
     dead.answer(204);
@@ -240,8 +233,8 @@ async fn a_dead_receiver_is_left_alone_and_after_days_given_up_with_a_notice() {
     dead.answer(410);
     app.clock.advance(TimeDelta::seconds(1));
     eventually("the end", async || {
-        let state = app.operator.get(&path).await.expect(200);
-        state["disabledReason"].as_str()?.contains("410").then_some(())
+        let state: WebhookEndpoint = app.operator.get(&path).await.found();
+        state.disabled_reason?.contains("410").then_some(())
     })
     .await;
     dead.stop().await;
@@ -261,8 +254,8 @@ async fn the_past_is_replayed_what_is_missing_or_all() {
     let until = app.clock.now();
     acme.user("later").await;
     eventually("the events", async || {
-        let told = app.operator.get("/api/v1/events?limit=200&type=user.created").await.expect(200);
-        (told["items"].as_array().unwrap().len() == 3).then_some(())
+        let created = app.operator.get("/api/v1/events?limit=200&type=user.created").await.count();
+        (created == 3).then_some(())
     })
     .await;
     let receiver = Receiver::start();
@@ -296,8 +289,7 @@ async fn what_is_old_goes_and_what_waited_for_it_is_a_dead_letter() {
     acme.user("stuck").await;
     receiver.until("the stuck one", |one| one.body["data"]["userName"] == "stuck").await;
     eventually("ann to be noted", async || {
-        let done = app.operator.get("/api/v1/deliveries?status=delivered").await.expect(200);
-        (done["items"].as_array().unwrap().len() == 1).then_some(())
+        (app.operator.get("/api/v1/deliveries?status=delivered").await.count() == 1).then_some(())
     })
     .await;
     assert!(!app.events().await.is_empty());
@@ -310,12 +302,11 @@ async fn what_is_old_goes_and_what_waited_for_it_is_a_dead_letter() {
     };
     let ctx = platform::Ctx::system("test");
     app.running.service.db.write_platform(&ctx, end).await.unwrap();
-    let kept = app.operator.get("/api/v1/deliveries").await.expect(200);
-    let kept = kept["items"].as_array().unwrap();
-    let ended: Vec<&Value> = kept.iter().map(|one| &one["lastError"]).collect();
-    assert_eq!(ended, ["the event is no longer kept"]);
-    let types: Vec<Value> = app.events().await.into_iter().map(|event| event["type"].clone()).collect();
-    assert!(!types.contains(&json!("tenant.activated")), "{types:?}");
+    let left: Vec<Delivery> = app.operator.get("/api/v1/deliveries").await.items();
+    let ended: Vec<Option<&str>> = left.iter().map(|one| one.last_error.as_deref()).collect();
+    assert_eq!(ended, [Some("the event is no longer kept")]);
+    let types: Vec<String> = app.events().await.into_iter().map(|event| event.kind).collect();
+    assert!(!types.contains(&"tenant.activated".to_owned()), "{types:?}");
     receiver.stop().await;
     app.stop().await;
 }

@@ -9,6 +9,7 @@ use tenantry::app::{Running, start};
 
 use crate::client::{Client, Reply};
 use crate::store::{LeftOverJob, Store, left_over_jobs};
+use crate::views::{AuditEvent, Event, ListPage, RecordedMail};
 
 /// The operator's key in tests.
 pub(crate) const OPERATOR_KEY: &str = "test-operator-key-0123456789abcdef";
@@ -106,8 +107,7 @@ impl TestApp {
     /// A key with a role.
     pub async fn key(&self, role: &str, tenant: Option<&str>) -> Client {
         let body = json!({"name": role, "role": role, "tenantId": tenant});
-        let made = self.operator.post("/api/v1/keys", body).await.expect(201);
-        self.operator.with(made["token"].as_str().expect("a token"))
+        self.operator.with(self.operator.post("/api/v1/keys", body).await.created_token())
     }
 
     /// An active tenant on the pro plan, its admin's key and its identity provider's token.
@@ -119,8 +119,7 @@ impl TestApp {
         let slug = body["slug"].as_str().expect("a slug").to_owned();
         let request =
             self.operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20").json(&body);
-        let made = Reply::read(request).await.expect(201);
-        let id = made["id"].as_str().expect("an id").to_owned();
+        let id = Reply::read(request).await.created_id();
         let admin = self.key("admin", Some(&id)).await;
         let scim = self.scim_token(&id, json!({"name": "idp"})).await;
         Tenant { id, slug, admin, scim }
@@ -128,31 +127,39 @@ impl TestApp {
 
     pub async fn scim_token(&self, tenant: &str, body: Value) -> Client {
         let path = format!("/api/v1/tenants/{tenant}/organizations/default/scim-tokens");
-        let made = self.operator.post(&path, body).await.expect(201);
-        self.operator.with(made["token"].as_str().expect("a token"))
+        self.operator.with(self.operator.post(&path, body).await.created_token())
     }
 
-    /// Mail that was kept, newest first.
-    pub async fn mails(&self) -> Vec<Value> {
+    /// Mail that was recorded instead of sent, newest first.
+    pub async fn mails(&self) -> Vec<RecordedMail> {
         let request = self.anyone().request(Method::GET, "/dev/mail").header("Accept", "application/json");
-        Reply::read(request).await.expect(200)["items"].as_array().expect("a list").clone()
+        Reply::read(request).await.items()
+    }
+
+    /// The newest of them that fits.
+    pub async fn mail(&self, what: &str, fits: impl Fn(&RecordedMail) -> bool) -> RecordedMail {
+        crate::eventually(what, async || self.mails().await.into_iter().find(|one| fits(one))).await
+    }
+
+    /// The code that was mailed to an address, which its owner shows to prove that it is theirs.
+    pub async fn mailed_code(&self, to: &str) -> String {
+        self.mail("the code's mail", |mail| mail.is_for("account-proof", to)).await.code()
     }
 
     /// The token in the newest mail to an address.
     pub async fn invitation_token(&self, to: &str) -> String {
         crate::eventually("the invitation's mail", async || {
             let mails = self.mails().await;
-            let mail = mails.iter().find(|mail| mail["recipient"] == to)?;
-            let link = mail["links"][0].as_str()?;
+            let mail = mails.iter().find(|mail| mail.recipient == to)?;
+            let link = mail.links.first()?;
             Some(link.split_once("token=")?.1.to_owned())
         })
         .await
     }
 
     /// Audit events with this action, newest first.
-    pub async fn audit(&self, action: &str) -> Vec<Value> {
-        let path = format!("/api/v1/audit-events?limit=200&action={action}");
-        self.operator.get(&path).await.expect(200)["items"].as_array().expect("a list").clone()
+    pub async fn audit(&self, action: &str) -> Vec<AuditEvent> {
+        self.operator.get(&format!("/api/v1/audit-events?limit=200&action={action}")).await.items()
     }
 
     /// The writes of this service's callers that were not refused: method, path, and the actions that each recorded.
@@ -175,13 +182,20 @@ impl TestApp {
     }
 
     /// Events, oldest first.
-    pub async fn events(&self) -> Vec<Value> {
+    pub async fn events(&self) -> Vec<Event> {
+        let read = |one| serde_json::from_value(one).expect("an event");
+        self.raw_events().await.into_iter().map(read).collect()
+    }
+
+    /// The same with all that the feed says of them.
+    pub async fn raw_events(&self) -> Vec<Value> {
         let mut all = Vec::new();
         let mut next = Some(String::new());
         while let Some(cursor) = next {
-            let page = self.operator.get(&format!("/api/v1/events?limit=200{cursor}")).await.expect(200);
-            all.extend(page["items"].as_array().expect("a list").iter().cloned());
-            next = page["nextCursor"].as_str().map(|cursor| format!("&cursor={cursor}"));
+            let page: ListPage<Value> =
+                self.operator.get(&format!("/api/v1/events?limit=200{cursor}")).await.found();
+            all.extend(page.items);
+            next = page.next_cursor.map(|cursor| format!("&cursor={cursor}"));
         }
         all
     }
@@ -193,7 +207,7 @@ impl TestApp {
             return;
         }
         let types = types.json();
-        for event in self.events().await {
+        for event in self.raw_events().await {
             let kind = &event["type"];
             let schema = types["items"].as_array().expect("a list").iter().find(|one| one["name"] == *kind);
             let schema = &schema.unwrap_or_else(|| panic!("{kind} is not in the catalogue"))["schema"];

@@ -64,25 +64,6 @@ impl Reply {
         self.json()
     }
 
-    /// The status and code of a problem.
-    #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Value {
-        let body = self.json();
-        assert_eq!((self.status.as_u16(), body["code"].as_str()), (status, Some(code)), "{}", self.text);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
-        assert!(body["requestId"].is_string() && body["timestamp"].is_string(), "{body}");
-        body
-    }
-
-    /// The status and `scimType` of a SCIM error.
-    #[track_caller]
-    pub fn scim_refused(self, status: u16, kind: Option<&str>) {
-        let body = self.json();
-        assert_eq!((self.status.as_u16(), body["scimType"].as_str()), (status, kind), "{}", self.text);
-        assert_eq!(body["status"], status.to_string());
-        assert_eq!(self.headers["content-type"], "application/scim+json");
-    }
-
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

@@ -42,7 +42,15 @@ pub use proxy::{Mishap, Proxy};
 pub use receiver::{Received, Receiver};
 pub use redaction::redacted;
 pub use store::{Store, dump, on_postgres};
-pub use views::{Invitation, Job, Quota, Run, RunStep, WebhookEndpoint};
+pub use views::{
+    Attempt, AuditEvent, BatchLine, Bulk, BulkOperation, Connection, ConnectionTest, Delivery, DeliveryLog,
+    Deployment, Domain, Drift, Entitlements, Event, Exchanged, ExchangedUser, FieldError, Flag, FlagPush,
+    Group, Identity, Instance, Introspection, Invitation, InvitationBatch, Invitations, Job, JoinRequest,
+    ListPage, Mail, ManagementKey, Member, Membership, Module, OperatorAccount, Organization, Party,
+    Placement, Policy, Problem, Quota, Receipt, RecordedMail, RegisteredIssuer, Reservation, Restore, Run,
+    RunStep, ScimRequest, ScimToken, ScimUser, SearchResults, Session, SignIn, SignInStep, Suppression,
+    TenantView, Tokens, User, WebhookEndpoint,
+};
 pub use zitadel::{Happens, Zitadel};
 
 /// Waits until `look` finds something; panics after half a minute.
@@ -56,18 +64,13 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     panic!("waited half a minute for {what}");
 }
 
-/// Registers a shared instance of the pool, so that tenants are placed; answers its id.
-pub async fn pool(operator: &Client, name: &str) -> String {
-    let made = operator.post("/api/v1/instances", serde_json::json!({"name": name, "mode": "shared"})).await;
-    made.created_id()
-}
-
 /// Waits until a tenant has a status, and answers the tenant; panics after a minute with its latest run.
-pub async fn status(operator: &Client, tenant: &str, status: &str) -> serde_json::Value {
+pub async fn status(operator: &Client, tenant: &str, status: &str) -> TenantView {
     for _ in 0..3000 {
+        // A process that begins or ends may answer anything else.
         let reply = operator.get(&format!("/api/v1/tenants/{tenant}")).await.json();
         if reply["status"] == status {
-            return reply;
+            return serde_json::from_value(reply).expect("a tenant");
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }

@@ -1,84 +1,43 @@
-//! The commonest resources as types: what stories read of them. An answer that lacks one of the fields fails where it is read.
+//! What the API answers, as types: the fields that stories read. An answer that lacks one of them fails where it is read.
+
+mod directory;
+mod messages;
+mod platform;
+mod problem;
+mod sign_in;
+mod tenancy;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+
+pub use directory::{
+    Bulk, BulkOperation, Group, Member, Membership, Restore, ScimRequest, ScimToken, ScimUser, SearchResults,
+    User,
+};
+pub use messages::{
+    Attempt, Delivery, DeliveryLog, Event, Mail, Receipt, RecordedMail, Suppression, WebhookEndpoint,
+};
+pub use platform::{
+    AuditEvent, Entitlements, Flag, FlagPush, Job, ManagementKey, Module, OperatorAccount, Party,
+};
+pub use problem::{FieldError, Problem};
+pub use sign_in::{
+    Connection, ConnectionTest, Domain, Exchanged, ExchangedUser, Introspection, Policy, RegisteredIssuer,
+    Session, SignIn, SignInStep, Tokens,
+};
+pub use tenancy::{
+    BatchLine, Deployment, Drift, Identity, Instance, Invitation, InvitationBatch, Invitations, JoinRequest,
+    Organization, Placement, Quota, Reservation, Run, RunStep, TenantView,
+};
 
 use crate::client::Reply;
 
-/// An invitation.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Invitation {
-    pub id: String,
-    pub email: String,
-    pub role: String,
-    pub status: String,
-    pub organization_id: String,
-    pub user_id: Option<String>,
-}
-
-/// A receiver of events, with the secret that is shown once.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WebhookEndpoint {
-    pub id: String,
-    pub url: String,
-    pub event_types: Vec<String>,
-    pub secret: Option<String>,
-}
-
-/// A job.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Job {
-    pub id: String,
-    pub kind: String,
-    pub status: String,
-    pub attempts: i64,
-    pub payload: Value,
-    pub last_error: Option<String>,
-}
-
-/// A run of a tenant's steps.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Run {
-    pub id: String,
-    pub kind: String,
-    pub status: String,
-    pub steps: Vec<RunStep>,
-}
-
-/// A step of a run.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RunStep {
-    pub name: String,
-    pub status: String,
-    pub attempts: i64,
-    pub waits_for: Option<String>,
-    pub started_at: Option<String>,
-    pub finished_at: Option<String>,
-}
-
-/// How much of something a tenant has and may have.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Quota {
-    pub resource: String,
-    pub limit: Option<i64>,
-    pub used: i64,
-    pub reserved: i64,
-    pub remaining: Option<i64>,
-    /// Whether the limit is the tenant's own, not its plan's.
-    pub own: bool,
-}
-
 /// A list of the API, one page of it.
-#[derive(Deserialize)]
-struct List<T> {
-    items: Vec<T>,
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListPage<T> {
+    pub items: Vec<T>,
+    pub next_cursor: Option<String>,
 }
 
 impl Reply {
@@ -94,10 +53,41 @@ impl Reply {
         self.read_as(200)
     }
 
+    /// What was begun and goes on.
+    #[track_caller]
+    pub fn accepted<T: DeserializeOwned>(self) -> T {
+        self.read_as(202)
+    }
+
     /// What stands in a list.
     #[track_caller]
     pub fn items<T: DeserializeOwned>(self) -> Vec<T> {
-        self.read_as::<List<T>>(200).items
+        self.read_as::<ListPage<T>>(200).items
+    }
+
+    /// How many stand in a list.
+    #[track_caller]
+    pub fn count(self) -> usize {
+        self.items::<serde::de::IgnoredAny>().len()
+    }
+
+    /// The first of a list.
+    #[track_caller]
+    pub fn first<T: DeserializeOwned>(self) -> T {
+        let text = self.text.clone();
+        self.items().into_iter().next().unwrap_or_else(|| panic!("an empty list: {text}"))
+    }
+
+    /// What SCIM found, one page of it.
+    #[track_caller]
+    pub fn results<T: DeserializeOwned>(self) -> SearchResults<T> {
+        self.read_as(200)
+    }
+
+    /// How many SCIM found, on all pages.
+    #[track_caller]
+    pub fn total(self) -> i64 {
+        self.results::<serde::de::IgnoredAny>().total_results
     }
 
     /// The id of what was created.
@@ -107,9 +97,16 @@ impl Reply {
         made["id"].as_str().unwrap_or_else(|| panic!("no id: {made}")).to_owned()
     }
 
+    /// The bearer token, or the client secret, of what was created.
+    #[track_caller]
+    pub fn created_token(self) -> String {
+        let made = self.expect(201);
+        made["token"].as_str().unwrap_or_else(|| panic!("no token: {made}")).to_owned()
+    }
+
     #[track_caller]
     fn read_as<T: DeserializeOwned>(self, status: u16) -> T {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+        serde_json::from_value(self.json()).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 }

@@ -1,11 +1,19 @@
-//! What stories begin with, in one call each: people, groups, invitations, receivers, connections.
+//! What stories begin with, in one call each: people, groups, invitations, receivers, modules, connections, instances, an Azure.
 
+use std::time::Duration;
+
+use platform::config::Config;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::app::{Tenant, TestApp};
-use crate::client::Client;
-use crate::issuer::Issuer;
-use crate::views::{Invitation, Job, Quota, Run, WebhookEndpoint};
+use crate::arm::{Arm, SUBSCRIPTION};
+use crate::client::{Client, Reply};
+use crate::issuer::{AUDIENCE, Issuer};
+use crate::views::{
+    Connection, Instance, Introspection, Invitation, Job, Module, Quota, RegisteredIssuer, Run, SignIn,
+    TenantView, User, WebhookEndpoint,
+};
 
 impl Client {
     /// Declares a flag that is on or off.
@@ -17,6 +25,68 @@ impl Client {
     pub async fn webhook(&self, url: &str, event_types: &[&str]) -> WebhookEndpoint {
         let body = json!({"url": url, "eventTypes": event_types});
         self.post("/api/v1/webhook-endpoints", body).await.created()
+    }
+
+    /// Registers a module, at which flags are pushed to this URL.
+    pub async fn module(&self, name: &str, url: &str) -> Module {
+        self.post("/api/v1/modules", json!({"name": name, "baseUrl": url})).await.created()
+    }
+
+    /// A tenant, by its slug or its id.
+    pub async fn tenant(&self, tenant: &str) -> TenantView {
+        self.get(&format!("/api/v1/tenants/{tenant}")).await.found()
+    }
+
+    /// The users of a tenant.
+    pub async fn users(&self, tenant: &str) -> Vec<User> {
+        self.get(&format!("/api/v1/tenants/{tenant}/users?limit=200")).await.items()
+    }
+
+    /// A user of a tenant.
+    pub async fn user(&self, tenant: &str, id: &str) -> User {
+        self.get(&format!("/api/v1/tenants/{tenant}/users/{id}")).await.found()
+    }
+
+    /// Exchanges an upstream token for a token of the platform.
+    pub async fn exchange(&self, token: &str) -> Reply {
+        self.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await
+    }
+
+    /// The sign-in that the code on its page leads to.
+    pub async fn sign_in(&self, code: &str) -> SignIn {
+        self.get(&format!("/api/v1/sign-ins?code={code}")).await.first()
+    }
+
+    /// What the platform says of a token.
+    pub async fn introspect(&self, token: &str) -> Introspection {
+        self.form("/oauth2/introspect", &[("token", token)]).await.found()
+    }
+
+    /// Asks for a tenant and waits until it is active.
+    pub async fn active_tenant(&self, body: Value) -> TenantView {
+        let slug = body["slug"].as_str().expect("a slug").to_owned();
+        self.post("/api/v1/tenants", body).await.expect(202);
+        crate::status(self, &slug, "active").await
+    }
+
+    /// Registers a shared instance of the pool, so that tenants are placed; answers its id.
+    pub async fn pool(&self, name: &str) -> String {
+        self.instance(json!({"name": name, "mode": "shared"})).await
+    }
+
+    /// Registers any instance of the pool; answers its id.
+    pub async fn instance(&self, body: Value) -> String {
+        self.post("/api/v1/instances", body).await.created_id()
+    }
+
+    /// The instances, oldest first.
+    pub async fn instances(&self) -> Vec<Instance> {
+        self.get("/api/v1/instances?limit=200").await.items()
+    }
+
+    /// How many tenants an instance has.
+    pub async fn tenant_count(&self, instance: &str) -> i64 {
+        self.get(&format!("/api/v1/instances/{instance}")).await.found::<Instance>().tenant_count
     }
 
     /// How much of something a tenant has and may have.
@@ -68,17 +138,64 @@ impl Tenant {
         self.admin.post(&path, json!({"email": email, "role": role})).await.created()
     }
 
-    /// A connection to an issuer of the tests; answers its JSON.
-    pub async fn connect_to(&self, issuer: &Issuer) -> Value {
+    /// A connection to an issuer of the tests.
+    pub async fn connect_to(&self, issuer: &Issuer) -> Connection {
         let body = json!({"type": "oidc", "name": "Corp", "issuer": issuer.url, "clientId": "c1", "clientSecret": "s"});
-        self.admin.post(&self.path("connections"), body).await.expect(201)
+        self.admin.post(&self.path("connections"), body).await.created()
     }
 }
 
 impl TestApp {
     /// Accepts the newest invitation to an address, as its link does; answers what became of it.
-    pub async fn accept_invitation(&self, email: &str) -> Value {
+    pub async fn accept_invitation(&self, email: &str) -> Invitation {
         let token = self.invitation_token(email).await;
-        self.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200)
+        self.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.found()
+    }
+}
+
+impl Issuer {
+    /// Stands in for the backend whose issuer is registered: its tokens are this one's from now on. Answers the claim that names
+    /// the tenant.
+    pub async fn stand_in(&self, operator: &Client) -> String {
+        let registered: RegisteredIssuer = operator.get("/api/v1/issuers").await.first();
+        let changed =
+            json!({"issuer": self.url, "audience": AUDIENCE, "tenantClaim": registered.tenant_claim});
+        operator.put(&format!("/api/v1/issuers/{}", registered.id), changed).await.expect(200);
+        registered.tenant_claim
+    }
+}
+
+impl TestApp {
+    /// A service whose instances can be at an Azure.
+    pub async fn at_azure(arm: &Arm) -> Self {
+        Self::with(|config| arm.configure(config)).await
+    }
+}
+
+impl Arm {
+    /// Has the service make instances here.
+    pub fn configure(&self, config: &mut Config) {
+        let settings = config.section_mut::<azure::Settings>();
+        settings.subscription_id = SUBSCRIPTION.to_owned();
+        settings.tenant_id = "directory".to_owned();
+        settings.client_id = "client".to_owned();
+        // Tokens are remembered by the credentials that got them: a secret of its own for each double.
+        settings.client_secret = SecretString::from(self.url.clone());
+        settings.authority_url = self.url.clone();
+        settings.management_url = self.url.clone();
+        settings.regions = vec!["westeurope".to_owned(), "northeurope".to_owned()];
+        settings.environments = vec!["westeurope=/subscriptions/x/environments/shared".to_owned()];
+        settings.poll = Duration::from_millis(20);
+        config.section_mut::<provisioning::Settings>().wait = Duration::from_millis(100);
+    }
+
+    /// The same as settings of a process.
+    pub fn environment(&self) -> [(&str, &str); 4] {
+        [
+            ("TENANTRY__AZURE__SUBSCRIPTION_ID", SUBSCRIPTION),
+            ("TENANTRY__AZURE__AUTHORITY_URL", &self.url),
+            ("TENANTRY__AZURE__MANAGEMENT_URL", &self.url),
+            ("TENANTRY__AZURE__POLL", "20ms"),
+        ]
     }
 }

@@ -1,26 +1,19 @@
 //! The mails that people get, as text and as a page.
 
 use serde_json::{Value, json};
-use tests::{Browser, TestApp, eventually};
+use tests::{Browser, TestApp};
 
 use super::text_is;
 
 /// The newest mail of this template: sender's words, text and what its page shows.
 pub(super) async fn mail_is(app: &TestApp, template: &str) {
-    let mail = eventually("the mail", async || {
-        app.mails().await.into_iter().find(|mail| mail["template"] == template)
-    })
-    .await;
-    let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
-    let html = text("html");
-    let body = html.split_once("<body").map_or(html.as_str(), |(_, body)| body);
-    let shown =
-        format!("To: {}\nSubject: {}\n\n{}\n\n<body{body}", text("recipient"), text("subject"), text("text"));
+    let mail = app.mail("the mail", |mail| mail.template == template).await;
+    let body = mail.html.split_once("<body").map_or(mail.html.as_str(), |(_, body)| body);
+    let shown = format!("To: {}\nSubject: {}\n\n{}\n\n<body{body}", mail.recipient, mail.subject, mail.text);
     // The code of a proof ends the subject.
-    let subject = text("subject");
-    let last = subject.rsplit(' ').next().unwrap_or_default();
+    let last = mail.code();
     let is_code = last.len() == 6 && last.bytes().all(|byte| byte.is_ascii_digit());
-    let shown = if is_code { shown.replace(last, "[six digits]") } else { shown };
+    let shown = if is_code { shown.replace(&last, "[six digits]") } else { shown };
     text_is(&format!("mail_{}", template.replace('-', "_")), &shown);
 }
 

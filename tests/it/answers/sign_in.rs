@@ -1,6 +1,5 @@
 //! What modules and gateways get: tokens, their claims, and what the issuer says of itself.
 
-use serde_json::json;
 use tests::{Issuer, TestApp};
 
 use super::{answer_is, json_is};
@@ -11,10 +10,7 @@ async fn an_exchange_and_its_tokens() {
     let (app, issuer) = (TestApp::start().await, Issuer::start());
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
-    let done = app
-        .operator
-        .post("/api/internal/sso/exchange", json!({"subjectToken": issuer.token("ann", "org_acme")}))
-        .await;
+    let done = app.operator.exchange(&issuer.token("ann", "org_acme")).await;
     answer_is("exchange", &done);
     let done = done.json();
     let token = text(&done, "token");
@@ -24,9 +20,7 @@ async fn an_exchange_and_its_tokens() {
     let form = [("grant_type", "refresh_token"), ("refresh_token", &*text(&done, "refreshToken"))];
     answer_is("refreshed", &app.anyone().form("/oauth2/token", &form).await);
     answer_is("refresh_refused", &app.anyone().form("/oauth2/token", &form).await);
-    let refused =
-        app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": "no.token.atall"})).await;
-    answer_is("exchange_refused", &refused);
+    answer_is("exchange_refused", &app.operator.exchange("no.token.atall").await);
     answer_is("openid_configuration", &app.anyone().get("/.well-known/openid-configuration").await);
     answer_is("jwks", &app.anyone().get("/oauth2/jwks").await);
     issuer.stop().await;

@@ -2,7 +2,7 @@
 
 use platform::config::Config;
 use serde_json::{Value, json};
-use tests::{Client, Keycloak, Mishap, Proxy, TestApp, eventually, status};
+use tests::{Client, Drift, Exchanged, Keycloak, Mishap, Proxy, TenantView, TestApp, eventually, status};
 
 fn configure(keycloak: &Keycloak, url: &str, config: &mut Config) {
     keycloak.configure(config, url);
@@ -67,14 +67,13 @@ async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
     let keycloak = Keycloak::start().await;
     let app = TestApp::with(|config| with_broker(&keycloak, config)).await;
     let slug = fresh("acme");
-    app.operator.post("/api/v1/tenants", tenant(&slug, "realm")).await.expect(202);
-    let made = status(&app.operator, &slug, "active").await;
-    assert_eq!(made["identity"]["issuer"], format!("{}/realms/{slug}", keycloak.url));
-    assert_eq!(made["identity"]["externalId"], slug);
+    let made = app.operator.active_tenant(tenant(&slug, "realm")).await;
+    assert_eq!(made.identity.issuer, Some(format!("{}/realms/{slug}", keycloak.url)));
+    assert_eq!(made.identity.external_id.as_ref(), Some(&slug));
     let admin = keycloak.admin().await;
     let realm = format!("/admin/realms/{slug}");
     let found = admin.get(&realm).await.expect(200);
-    assert_eq!(found["attributes"]["tenantry_tenant"], made["id"]);
+    assert_eq!(found["attributes"]["tenantry_tenant"], made.id);
     let roles = admin.get(&format!("{realm}/roles")).await.expect(200);
     for role in ["admin", "contributor", "viewer", "guest", "service"] {
         assert!(roles.as_array().unwrap().iter().any(|found| found["name"] == role), "{role}");
@@ -84,20 +83,16 @@ async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
     assert_eq!(broker["config"]["issuer"], keycloak.issuer());
     assert!(broker["config"]["tokenUrl"].as_str().unwrap().ends_with("/token"), "{broker}");
     // The timeline tells what was asked there.
-    let timeline = app.operator.get(&format!("/api/v1/tenants/{slug}/provisioning")).await.expect(200);
-    let calls = timeline["steps"][1]["calls"].as_array().unwrap();
+    let calls = app.operator.run(&slug).await.steps.remove(1).calls;
     assert!(calls.iter().any(|call| call["path"] == "/admin/realms" && call["status"] == 201), "{calls:?}");
     // Its issuer was learnt and registered: Ann's token names her tenant by it alone.
     ann(&admin, &slug).await;
     let bearer = token(&admin, &keycloak.url, &slug, "openid email profile").await;
-    let exchange = async |token: &str| {
-        app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await
-    };
-    let exchanged = exchange(&bearer).await.expect(200);
-    assert_eq!(exchanged["tenantSlug"], slug);
+    let exchanged: Exchanged = app.operator.exchange(&bearer).await.found();
+    assert_eq!(exchanged.tenant_slug, slug);
     // Suspended here is disabled there.
     app.operator.post(&format!("/api/v1/tenants/{slug}/suspend"), json!({})).await.expect(200);
-    exchange(&bearer).await.refused(403, "tenant.suspended");
+    app.operator.exchange(&bearer).await.refused(403, "tenant.suspended");
     let enabled = async |wanted: bool| {
         eventually("the realm to follow", async || {
             let found = keycloak.admin().await.get(&realm).await.expect(200);
@@ -111,28 +106,23 @@ async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
     // What somebody changed there is found, and mended when asked.
     let admin = keycloak.admin().await;
     assert_eq!(admin.delete(&format!("{realm}/roles/viewer")).await.status, 204);
-    let drift = async || app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await.expect(200);
+    let drift = async || app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await.found::<Drift>();
     assert_eq!(
-        drift().await["differences"],
+        json!(drift().await.differences),
         json!([{"what": "role.viewer", "desired": "present", "found": "absent"}])
     );
     app.operator.post(&format!("/api/v1/tenants/{slug}/repair"), json!({})).await.expect(202);
-    eventually("the realm to be mended", async || {
-        drift().await["differences"].as_array().unwrap().is_empty().then_some(())
-    })
-    .await;
+    eventually("the realm to be mended", async || drift().await.differences.is_empty().then_some(())).await;
     // Nothing stays behind, and that is proven.
     app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
-    let id = made["id"].as_str().unwrap();
-    status(&app.operator, id, "deleted").await;
+    status(&app.operator, &made.id, "deleted").await;
     assert_eq!(keycloak.admin().await.get(&realm).await.status, 404);
     let proof = app.audit("tenant.prove_absence").await;
     assert_eq!(
-        (proof[0]["details"]["identity"].as_str(), proof[0]["details"]["rows"]["directory_user"].as_i64()),
+        (proof[0].details["identity"].as_str(), proof[0].details["rows"]["directory_user"].as_i64()),
         (Some("absent"), Some(0))
     );
-    let issuers = app.operator.get("/api/v1/issuers").await.expect(200);
-    assert!(issuers["items"].as_array().unwrap().is_empty(), "{issuers}");
+    assert_eq!(app.operator.get("/api/v1/issuers").await.count(), 0);
     app.stop().await;
 }
 
@@ -149,7 +139,7 @@ async fn a_tenant_is_an_organization_in_the_shared_realm_and_its_claim_names_it(
     let admin = keycloak.admin().await;
     let realm = format!("shared-{}", keycloak.realm);
     let organizations = format!("/admin/realms/{realm}/organizations");
-    let organization = format!("{organizations}/{}", made["identity"]["externalId"].as_str().unwrap());
+    let organization = format!("{organizations}/{}", made.identity.external_id.as_ref().unwrap());
     assert_eq!(admin.get(&organization).await.expect(200)["alias"], acme);
     let person = ann(&admin, &realm).await;
     let request = admin.request(reqwest::Method::POST, &format!("{organization}/members"));
@@ -157,16 +147,15 @@ async fn a_tenant_is_an_organization_in_the_shared_realm_and_its_claim_names_it(
         request.header("content-type", "application/json").body(person).send().await.expect("an answer");
     assert_eq!(joined.status(), 201);
     let bearer = token(&admin, &keycloak.url, &realm, "openid email profile organization").await;
-    let exchanged =
-        app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": bearer})).await.expect(200);
-    assert_eq!(exchanged["tenantSlug"], acme);
+    let exchanged: Exchanged = app.operator.exchange(&bearer).await.found();
+    assert_eq!(exchanged.tenant_slug, acme);
     app.operator.delete(&format!("/api/v1/tenants/{acme}")).await.expect(202);
-    status(&app.operator, made["id"].as_str().unwrap(), "deleted").await;
+    status(&app.operator, &made.id, "deleted").await;
     let left = keycloak.admin().await.get(&organizations).await.expect(200);
     let left: Vec<&str> = left.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(left, [other.as_str()]);
     // The other's people still come in by the same issuer.
-    assert_eq!(app.operator.get("/api/v1/issuers").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(app.operator.get("/api/v1/issuers").await.count(), 1);
     app.stop().await;
 }
 
@@ -176,11 +165,9 @@ async fn what_is_there_and_not_ours_is_neither_taken_nor_removed() {
     let app = start(&keycloak).await;
     let mut body = tenant(&fresh("thief"), "realm");
     body["identity"]["externalId"] = keycloak.realm.clone().into();
-    let made = app.operator.post("/api/v1/tenants", body).await.expect(202);
-    let id = made["id"].as_str().unwrap();
-    status(&app.operator, id, "failed").await;
-    let timeline = app.operator.get(&format!("/api/v1/tenants/{id}/provisioning")).await.expect(200);
-    let error = timeline["steps"][1]["error"].as_str().unwrap();
+    let made: TenantView = app.operator.post("/api/v1/tenants", body).await.accepted();
+    status(&app.operator, &made.id, "failed").await;
+    let error = app.operator.run(&made.id).await.steps.remove(1).error.unwrap();
     assert!(error.contains("isn't ours") || error.contains("403"), "{error}");
     let realm = format!("/admin/realms/{}", keycloak.realm);
     assert!(keycloak.admin().await.get(&realm).await.expect(200)["enabled"].as_bool().unwrap());
@@ -196,28 +183,26 @@ async fn a_lost_answer_at_any_request_changes_nothing() {
         // How many requests one takes, undisturbed.
         proxy.upset(usize::MAX, Mishap::AnswerLost);
         let slug = fresh("calm");
-        app.operator.post("/api/v1/tenants", tenant(&slug, kind)).await.expect(202);
-        status(&app.operator, &slug, "active").await;
+        app.operator.active_tenant(tenant(&slug, kind)).await;
         let requests = proxy.count();
         assert!(requests >= 4, "{requests}");
         for number in 1..=requests {
             for mishap in [Mishap::AnswerLost, Mishap::RequestLost, Mishap::Unavailable] {
                 let slug = fresh("upset");
                 proxy.upset(number, mishap);
-                app.operator.post("/api/v1/tenants", tenant(&slug, kind)).await.expect(202);
-                let made = status(&app.operator, &slug, "active").await;
+                let made = app.operator.active_tenant(tenant(&slug, kind)).await;
                 proxy.upset(usize::MAX, mishap);
                 // A Keycloak that others work too answers 500 now and then.
                 let drift = eventually("Keycloak to answer", async || {
                     let reply = app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await;
-                    (reply.status == 200).then(|| reply.json())
+                    (reply.status == 200).then(|| reply.found::<Drift>())
                 })
                 .await;
-                assert_eq!(drift["differences"], json!([]), "{kind} {number} {mishap:?}");
+                assert!(drift.differences.is_empty(), "{kind} {number} {mishap:?}");
                 if mishap == Mishap::AnswerLost {
                     proxy.upset(number, mishap);
                     app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
-                    status(&app.operator, made["id"].as_str().unwrap(), "deleted").await;
+                    status(&app.operator, &made.id, "deleted").await;
                 }
             }
         }
@@ -247,8 +232,7 @@ async fn the_owner_is_made_there_and_the_realms_roles_count() {
     let keycloak = Keycloak::start().await;
     let app = start(&keycloak).await;
     let slug = fresh("owned");
-    app.operator.post("/api/v1/tenants", tenant(&slug, "realm")).await.expect(202);
-    status(&app.operator, &slug, "active").await;
+    app.operator.active_tenant(tenant(&slug, "realm")).await;
     let admin = keycloak.admin().await;
     let realm = format!("/admin/realms/{slug}");
     let olga = owner(&admin, &slug).await;
@@ -260,8 +244,8 @@ async fn the_owner_is_made_there_and_the_realms_roles_count() {
     assert_eq!(admin.delete(&olga).await.status, 204);
     app.operator.post(&format!("/api/v1/tenants/{slug}/repair"), json!({})).await.expect(202);
     eventually("the repair", async || {
-        let run = app.operator.get(&format!("/api/v1/tenants/{slug}/provisioning")).await.expect(200);
-        (run["kind"] == "repair" && run["status"] == "done").then_some(())
+        let run = app.operator.run(&slug).await;
+        (run.kind == "repair" && run.status == "done").then_some(())
     })
     .await;
     let path = format!("{realm}/users?email=o%40acme.example&exact=true");
@@ -273,12 +257,7 @@ async fn the_owner_is_made_there_and_the_realms_roles_count() {
     let mappings = format!("{realm}/users/{id}/role-mappings/realm");
     let comes = async || {
         let bearer = token(&admin, &keycloak.url, &slug, "openid email profile").await;
-        let done = app
-            .operator
-            .post("/api/internal/sso/exchange", json!({"subjectToken": bearer}))
-            .await
-            .expect(200);
-        done["user"]["role"].as_str().unwrap().to_owned()
+        app.operator.exchange(&bearer).await.found::<Exchanged>().user.role
     };
     for (given, is) in [(None, "viewer"), (Some("contributor"), "contributor"), (Some("admin"), "admin")] {
         if let Some(name) = given {
@@ -303,18 +282,16 @@ async fn the_owner_of_an_organization_is_a_member_of_it() {
     let keycloak = Keycloak::start().await;
     let app = start(&keycloak).await;
     let slug = fresh("org");
-    app.operator.post("/api/v1/tenants", tenant(&slug, "org")).await.expect(202);
-    let made = status(&app.operator, &slug, "active").await;
+    let made = app.operator.active_tenant(tenant(&slug, "org")).await;
     let admin = keycloak.admin().await;
     let shared = format!("shared-{}", keycloak.realm);
     let olga = owner(&admin, &shared).await;
-    let id = made["identity"]["externalId"].as_str().unwrap();
+    let id = made.identity.external_id.unwrap();
     let members = admin.get(&format!("/admin/realms/{shared}/organizations/{id}/members")).await.expect(200);
     assert_eq!(members[0]["id"], olga["id"], "{members}");
     // Of a second tenant too: the person is one, the membership another.
     let second = fresh("org");
-    app.operator.post("/api/v1/tenants", tenant(&second, "org")).await.expect(202);
-    status(&app.operator, &second, "active").await;
+    app.operator.active_tenant(tenant(&second, "org")).await;
     assert_eq!(owner(&keycloak.admin().await, &shared).await["id"], olga["id"]);
     for slug in [slug, second] {
         app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);

@@ -1,7 +1,7 @@
 //! A double of Zitadel's wire, checked by the vendor's own client.
 
 use serde_json::{Value, json};
-use tests::{Mishap, Proxy, TestApp, Zitadel, eventually, status};
+use tests::{Drift, Exchanged, Mishap, Proxy, RegisteredIssuer, TestApp, Zitadel, eventually, status};
 
 fn tenant(slug: &str) -> Value {
     json!({
@@ -14,20 +14,19 @@ fn tenant(slug: &str) -> Value {
 async fn a_tenant_is_an_org_with_the_id_that_we_chose() {
     let zitadel = Zitadel::start();
     let app = TestApp::with(|config| zitadel.configure(config, &zitadel.url)).await;
-    app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
-    let made = status(&app.operator, "acme", "active").await;
-    let id = made["id"].as_str().unwrap();
-    assert_eq!(made["identity"]["externalId"], id);
+    let made = app.operator.active_tenant(tenant("acme")).await;
+    let id = made.id.as_str();
+    assert_eq!(made.identity.external_id.as_deref(), Some(id));
     assert_eq!(zitadel.organizations(), [id]);
-    let issuers = app.operator.get("/api/v1/issuers").await.expect(200);
-    assert_eq!(issuers["items"][0]["tenantClaim"], "urn:zitadel:iam:user:resourceowner:id");
+    let registered: RegisteredIssuer = app.operator.get("/api/v1/issuers").await.first();
+    assert_eq!(registered.tenant_claim, "urn:zitadel:iam:user:resourceowner:id");
     app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
     eventually("the org to follow", async || (zitadel.is_active(id) == Some(false)).then_some(())).await;
     app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200);
     eventually("the org to follow", async || (zitadel.is_active(id) == Some(true)).then_some(())).await;
     zitadel.set_active(id, false);
-    let drift = app.operator.get("/api/v1/tenants/acme/drift").await.expect(200);
-    assert_eq!(drift["differences"][0]["what"], "org.state");
+    let drift: Drift = app.operator.get("/api/v1/tenants/acme/drift").await.found();
+    assert_eq!(drift.differences[0]["what"], "org.state");
     // Somebody else's org of the same name is neither taken nor removed.
     zitadel.add("theirs", "Acme (other)");
     app.operator.post("/api/v1/tenants", tenant("other")).await.expect(202);
@@ -63,7 +62,7 @@ async fn roles_that_a_project_grants_to_the_org_count_and_no_others() {
     let zitadel = Zitadel::start();
     let app = TestApp::with(|config| zitadel.configure(config, &zitadel.url)).await;
     app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
-    let id = status(&app.operator, "acme", "active").await["id"].as_str().unwrap().to_owned();
+    let id = status(&app.operator, "acme", "active").await.id;
     // The owner is made with the org.
     let asked = zitadel.asked();
     let (_, made) = asked.iter().find(|(what, _)| what.ends_with("AddOrganization")).unwrap();
@@ -79,9 +78,7 @@ async fn roles_that_a_project_grants_to_the_org_count_and_no_others() {
         if !granted.is_null() {
             claims[roles] = granted;
         }
-        let body = json!({"subjectToken": issuer.sign(&claims)});
-        let done = app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
-        done["user"]["role"].as_str().unwrap().to_owned()
+        app.operator.exchange(&issuer.sign(&claims)).await.found::<Exchanged>().user.role
     };
     assert_eq!(comes("ann", json!({"contributor": {id.as_str(): "acme.example"}})).await, "contributor");
     assert_eq!(comes("ann", json!({"admin": {"another": "other.example"}})).await, "viewer");
@@ -105,22 +102,20 @@ async fn a_lost_answer_at_any_request_changes_nothing() {
     })
     .await;
     proxy.upset(usize::MAX, Mishap::AnswerLost);
-    app.operator.post("/api/v1/tenants", tenant("calm")).await.expect(202);
-    status(&app.operator, "calm", "active").await;
+    app.operator.active_tenant(tenant("calm")).await;
     let requests = proxy.count();
     assert!(requests >= 5, "{requests}");
     for number in 1..=requests {
         for mishap in [Mishap::AnswerLost, Mishap::RequestLost, Mishap::Unavailable] {
             let slug = format!("t{number}-{}", mishap as u8);
             proxy.upset(number, mishap);
-            app.operator.post("/api/v1/tenants", tenant(&slug)).await.expect(202);
-            let made = status(&app.operator, &slug, "active").await;
+            let made = app.operator.active_tenant(tenant(&slug)).await;
             proxy.upset(usize::MAX, mishap);
-            let drift = app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await.expect(200);
-            assert_eq!(drift["differences"], json!([]), "{slug}");
+            let drift: Drift = app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await.found();
+            assert!(drift.differences.is_empty(), "{slug}");
             proxy.upset(number, mishap);
             app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
-            status(&app.operator, made["id"].as_str().unwrap(), "deleted").await;
+            status(&app.operator, &made.id, "deleted").await;
         }
     }
     assert_eq!(zitadel.organizations().len(), 1, "only the calm one is left");

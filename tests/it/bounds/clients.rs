@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
-use tests::{Reply, TestApp};
+use tests::{Reply, ScimToken, TestApp};
 
 use crate::sso::{Module, module};
 
@@ -52,11 +52,11 @@ async fn bad_codes_through_a_modules_callback_lock_nobody_out() {
     assert!(matches!(Reply::read(request).await.status.as_u16(), 404 | 410));
     let client = json!({"name": "entra", "kind": "client"});
     let path = format!("/api/v1/tenants/{}/organizations/default/scim-tokens", acme.slug);
-    let made = app.operator.post(&path, client).await.expect(201);
+    let made: ScimToken = app.operator.post(&path, client).await.created();
     let form = [
         ("grant_type", "client_credentials"),
-        ("client_id", made["clientId"].as_str().unwrap()),
-        ("client_secret", made["token"].as_str().unwrap()),
+        ("client_id", made.client_id.as_deref().unwrap()),
+        ("client_secret", made.token.as_deref().unwrap()),
     ];
     assert_eq!(token(&app, here, &form).await.status, 200);
     app.stop().await;
@@ -108,8 +108,9 @@ async fn a_client_has_one_allowance_however_its_id_is_spelled() {
     let app = proxied().await;
     let acme = app.tenant("acme").await;
     let path = format!("/api/v1/tenants/{}/organizations/default/scim-tokens", acme.slug);
-    let made = app.operator.post(&path, json!({"name": "entra", "kind": "client"})).await.expect(201);
-    let id = made["clientId"].as_str().unwrap();
+    let made: ScimToken =
+        app.operator.post(&path, json!({"name": "entra", "kind": "client"})).await.created();
+    let id = made.client_id.as_deref().unwrap();
     let bare = id.replace('-', "");
     let spelled = [id.to_owned(), id.to_uppercase(), format!("{{{id}}}"), format!("urn:uuid:{id}"), bare];
     let asks = async |from: &str, id: &str, secret: &str| {
@@ -121,7 +122,7 @@ async fn a_client_has_one_allowance_however_its_id_is_spelled() {
         all.push(asks("203.0.113.7", &spelled[number % spelled.len()], "wrong").await);
     }
     assert_eq!((count(&all, 401), count(&all, 429)), (20, 20));
-    let secret = made["token"].as_str().unwrap();
+    let secret = made.token.as_deref().unwrap();
     assert_eq!(asks("203.0.113.7", id, secret).await.status, 429);
     assert_eq!(asks("203.0.113.8", id, secret).await.status, 200);
     // No id that the store could be asked about.
@@ -173,8 +174,7 @@ async fn a_tenants_keys_share_one_window_and_its_scim_tokens_four() {
     let app = TestApp::start().await;
     app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "free"})).await;
     let beta = app.tenant("beta").await;
-    let acme = app.operator.get("/api/v1/tenants/acme").await.expect(200);
-    let id = acme["id"].as_str().unwrap();
+    let id = &app.operator.tenant("acme").await.id;
     let (one, two) = (app.key("viewer", Some(id)).await, app.key("admin", Some(id)).await);
     let mut passed = 0;
     for number in 0..220 {

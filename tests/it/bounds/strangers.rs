@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{place, rows};
-use crate::sso::{connect, module, text};
+use crate::sso::{connect, module};
 
 #[actix_web::test]
 async fn invented_methods_make_no_figures() {
@@ -123,7 +123,7 @@ async fn sign_ins_that_strangers_begin_are_bounded_and_soon_forgotten() {
     let idp = tests::saml::shared_pair("idp");
     let xml = tests::saml::idp_metadata("https://idp.example/e", "https://idp.example/sso", &[&idp]);
     let made = connect(&acme, json!({"type": "saml", "name": "Corp", "metadataXml": xml})).await;
-    let path = format!("/login?connection={}", text(&made, "id"));
+    let path = format!("/login?connection={}", made.id);
     let mut begun = 0;
     for _ in 0..150 {
         // The provider isn't there: whoever is sent to it began.
@@ -150,7 +150,7 @@ async fn failed_sign_ins_of_strangers_leave_few_traces() {
         json!({"type": "oidc", "name": "Corp", "issuer": "http://127.0.0.1:9", "clientId": "x", "clientSecret": "y"}),
     )
     .await;
-    let path = format!("/login?connection={}", text(&made, "id"));
+    let path = format!("/login?connection={}", made.id);
     for _ in 0..60 {
         let status = app.anyone().get(&path).await.status;
         assert!(status.is_client_error() || status.is_server_error(), "{status}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use reqwest::{Method, Response};
 use serde_json::json;
-use tests::{Client, TestApp};
+use tests::{Client, ManagementKey, TestApp};
 
 async fn open(client: &Client, path: &str) -> Response {
     client.request(Method::GET, path).send().await.expect("an answer")
@@ -22,8 +22,9 @@ async fn ends(response: Response, within: Duration) -> bool {
 async fn a_ticket_opens_five_streams_and_ends_with_the_key_it_was_made_for() {
     let app = TestApp::start().await;
     app.tenant("acme").await;
-    let key = app.operator.post("/api/v1/keys", json!({"name": "crm", "role": "module"})).await.expect(201);
-    let crm = app.operator.with(key["token"].as_str().unwrap());
+    let key: ManagementKey =
+        app.operator.post("/api/v1/keys", json!({"name": "crm", "role": "module"})).await.created();
+    let crm = app.operator.with(key.token.unwrap());
     let body = json!({"context": {"targetingKey": "ann", "tenant": "acme"}});
     let ticket = async || {
         let bulk = crm.post("/ofrep/v1/evaluate/flags", body.clone()).await.expect(200);
@@ -51,7 +52,7 @@ async fn a_ticket_opens_five_streams_and_ends_with_the_key_it_was_made_for() {
         }
     }
     assert_eq!((streams.len(), refused), (50, 15));
-    app.operator.delete(&format!("/api/v1/keys/{}", key["id"].as_str().unwrap())).await;
+    app.operator.delete(&format!("/api/v1/keys/{}", key.id)).await;
     let all = streams.into_iter().map(|stream| ends(stream, Duration::from_secs(9)));
     let ended = futures_util::future::join_all(all).await;
     assert!(ended.iter().all(|ended| *ended), "{ended:?}");

@@ -1,5 +1,7 @@
 //! Killed around each delivery: nothing is lost, and nothing comes twice as something else.
 
+use tests::Event;
+
 use super::*;
 
 #[actix_web::test]
@@ -11,14 +13,9 @@ async fn nothing_is_lost_or_doubled_around_each_delivery() {
     let settings = [("TENANTRY_SMTP_URL", url.as_str())];
     let process = Process::start(PROGRAM, &store, None, &settings).await;
     process.operator.post("/api/v1/webhook-endpoints", json!({"url": endpoint.url})).await.expect(201);
-    process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    process.operator.module("m", &module.url).await;
     process.operator.flag("f").await;
-    process
-        .operator
-        .post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme", "plan": "pro"}))
-        .await
-        .expect(202);
-    tests::status(&process.operator, "acme", "active").await;
+    process.operator.active_tenant(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
     process.kill().await;
     let places = [
         "outbox.dispatched",
@@ -61,11 +58,11 @@ async fn nothing_is_lost_or_doubled_around_each_delivery() {
     let process = Process::start(PROGRAM, &store, None, &settings).await;
     // The list has what was told: an event of the last process may still wait for this one to tell it.
     eventually("every event to be told and delivered", async || {
-        let events = items(&process, "/api/v1/events?limit=200").await;
-        let invitations = events.iter().filter(|event| event["type"] == "invitation.created").count();
+        let events: Vec<Event> = process.operator.get("/api/v1/events?limit=200").await.items();
+        let invitations = events.iter().filter(|event| event.kind == "invitation.created").count();
         assert!(invitations <= places.len(), "an invitation is told once");
         let came: std::collections::BTreeSet<String> = endpoint.all().into_iter().map(|one| one.id).collect();
-        let delivered = events.iter().all(|event| came.contains(event["id"].as_str().unwrap()));
+        let delivered = events.iter().all(|event| came.contains(&event.id));
         (delivered && invitations == places.len()).then_some(())
     })
     .await;

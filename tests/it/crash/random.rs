@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use serde_json::json;
-use tests::{Process, Receiver, Store, eventually};
+use tests::{Event, ListPage, Process, Receiver, Store, eventually};
 
 use super::PROGRAM;
 
@@ -25,12 +25,10 @@ async fn through_kills(seed: u64) {
     let process = Process::start(PROGRAM, &store, None, &[]).await;
     let op = process.operator.clone();
     let body = json!({"slug": "acme", "name": "Acme", "plan": "enterprise"});
-    op.post("/api/v1/tenants", body).await.expect(202);
-    tests::status(&op, "acme", "active").await;
+    op.active_tenant(body).await;
     op.post("/api/v1/webhook-endpoints", json!({"url": receiver.url})).await.expect(201);
     let token = "/api/v1/tenants/acme/organizations/default/scim-tokens";
-    let token =
-        op.post(token, json!({"name": "idp"})).await.expect(201)["token"].as_str().unwrap().to_owned();
+    let token = op.post(token, json!({"name": "idp"})).await.created_token();
     process.kill().await;
     // A fixed sequence of moments (SplitMix64): what fails fails again.
     let mut state = seed;
@@ -74,14 +72,10 @@ async fn through_kills(seed: u64) {
     // Also what was committed and not acknowledged, and nothing that wasn't committed.
     let (mut committed, mut after) = (Vec::new(), String::new());
     loop {
-        let page = process
-            .operator
-            .get(&format!("/api/v1/events?limit=200&type=user.created{after}"))
-            .await
-            .expect(200);
-        let items = page["items"].as_array().unwrap().clone();
-        committed.extend(items.iter().map(|event| event["id"].as_str().unwrap().to_owned()));
-        match page["nextCursor"].as_str() {
+        let page: ListPage<Event> =
+            process.operator.get(&format!("/api/v1/events?limit=200&type=user.created{after}")).await.found();
+        committed.extend(page.items.into_iter().map(|event| event.id));
+        match page.next_cursor {
             Some(cursor) => after = format!("&cursor={cursor}"),
             None => break,
         }

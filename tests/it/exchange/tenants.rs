@@ -1,5 +1,7 @@
 //! Which tenant a token means, and the tenant that it makes.
 
+use tests::{RegisteredIssuer, TenantView};
+
 use super::*;
 
 #[actix_web::test]
@@ -11,27 +13,20 @@ async fn an_organization_that_nobody_knows_becomes_a_tenant_where_that_is_wanted
     .await;
     let issuer = Issuer::start();
     issuer.register(&app.operator).await;
-    let exchange = async |who: &str| {
-        app.operator
-            .post("/api/internal/sso/exchange", json!({"subjectToken": issuer.token(who, "Org 42")}))
-            .await
-    };
+    let exchange =
+        async |who: &str| app.operator.exchange(&issuer.token(who, "Org 42")).await.found::<Exchanged>();
     // Two of the same organization at the same moment: one tenant, one admin.
     let (ann, bob) = futures_util::future::join(exchange("ann"), exchange("bob")).await;
-    let (ann, bob) = (ann.expect(200), bob.expect(200));
-    assert_eq!(ann["tenantId"], bob["tenantId"]);
-    let mut roles = [ann["user"]["role"].as_str().unwrap(), bob["user"]["role"].as_str().unwrap()];
+    assert_eq!(ann.tenant_id, bob.tenant_id);
+    let mut roles = [ann.user.role, bob.user.role];
     roles.sort_unstable();
     assert_eq!(roles, ["admin", "viewer"]);
-    let tenants = app.operator.get("/api/v1/tenants").await.expect(200);
-    let tenant = &tenants["items"][0];
-    assert_eq!(tenants["items"].as_array().unwrap().len(), 1);
-    assert_eq!(
-        (tenant["plan"].as_str(), tenant["identity"]["externalId"].as_str()),
-        (Some("pro"), Some("Org 42"))
-    );
-    assert!(tenant["slug"].as_str().unwrap().starts_with("org-42-"));
-    assert_eq!(exchange("carl").await.expect(200)["user"]["role"], "viewer");
+    let tenants: Vec<TenantView> = app.operator.get("/api/v1/tenants").await.items();
+    let tenant = &tenants[0];
+    assert_eq!(tenants.len(), 1);
+    assert_eq!((tenant.plan.as_str(), tenant.identity.external_id.as_deref()), ("pro", Some("Org 42")));
+    assert!(tenant.slug.starts_with("org-42-"));
+    assert_eq!(exchange("carl").await.user.role, "viewer");
     issuer.stop().await;
     app.stop().await;
 }
@@ -44,8 +39,7 @@ async fn a_token_names_its_tenant_by_claim_issuer_alias_or_organization() {
     app.tenant("other").await;
     let issuer = Issuer::start();
     issuer.register(&app.operator).await;
-    let registered =
-        app.operator.get("/api/v1/issuers").await.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
+    let registered = app.operator.get("/api/v1/issuers").await.first::<RegisteredIssuer>().id;
     let resolve_by = async |how: &str, claim: &str| {
         let body = json!({"issuer": issuer.url, "audience": tests::AUDIENCE, "tenantClaim": claim, "resolveBy": how});
         app.operator.put(&format!("/api/v1/issuers/{registered}"), body).await.expect(200);
@@ -53,15 +47,16 @@ async fn a_token_names_its_tenant_by_claim_issuer_alias_or_organization() {
     let exchange = async |name: &str, value: Value| {
         let mut claims = issuer.claims("ann", "nothing");
         claims[name] = value;
-        app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": issuer.sign(&claims)})).await
+        app.operator.exchange(&issuer.sign(&claims)).await
     };
-    assert_eq!(exchange("org_id", json!("org_acme")).await.expect(200)["tenantSlug"], "acme");
+    let slug = async |name: &str, value: Value| exchange(name, value).await.found::<Exchanged>().tenant_slug;
+    assert_eq!(slug("org_id", json!("org_acme")).await, "acme");
     resolve_by("idp_alias", "x").await;
-    assert_eq!(exchange("idp_alias", json!("acme-entra")).await.expect(200)["tenantSlug"], "acme");
+    assert_eq!(slug("idp_alias", json!("acme-entra")).await, "acme");
     exchange("idp_alias", json!("org_acme")).await.refused(404, "sso.tenant_unknown");
     resolve_by("organization", "organization").await;
     let organization = json!({"acme": {"id": "org_acme"}});
-    assert_eq!(exchange("organization", organization).await.expect(200)["tenantSlug"], "acme");
+    assert_eq!(slug("organization", organization).await, "acme");
     // A bare alias counts only where the alias is ours: for organizations that we made at Keycloak.
     exchange("organization", json!(["acme"])).await.refused(404, "sso.tenant_unknown");
     exchange("organization", json!({"acme": {"id": "org_acme"}, "other": {"id": "org_other"}}))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use platform::db::Listener;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Client, Issuer, Reply, TestApp};
+use tests::{Client, Flag, Issuer, Reply, TestApp};
 use uuid::Uuid;
 
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -61,10 +61,10 @@ async fn what_was_committed_is_answered_with_success_however_late_it_is() {
     let set = Reply::read(
         app.operator.request(Method::PUT, "/api/v1/tenants/acme/flags/beta").json(&json!({"variant": "on"})),
     );
-    assert_eq!(set.await.expect(200)["value"], true);
+    assert_eq!(set.await.found::<Flag>().value, true);
     let token = issuer.token("ann", "org_acme");
     late.at("user.created");
-    app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await.expect(200);
+    app.operator.exchange(&token).await.expect(200);
     late.at("tenant.created");
     let made = app.operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20");
     let made = Reply::read(made.json(&json!({"slug": "beta", "name": "Beta"}))).await;
@@ -85,9 +85,8 @@ async fn who_can_not_be_told_what_became_of_all_changes_is_told_so() {
     let reply = acme.scim.post("/scim/v2/Bulk", body).await;
     assert_eq!(reply.status, 503, "{}", reply.text);
     assert!(reply.text.contains("may or may not have been made"), "{}", reply.text);
-    let there = acme.scim.get("/scim/v2/Users").await.expect(200);
-    let made = there["totalResults"].as_u64().expect("a number");
-    assert!((1..OPERATIONS as u64).contains(&made), "for {made} there was time");
+    let made = acme.scim.get("/scim/v2/Users").await.total();
+    assert!((1..OPERATIONS as i64).contains(&made), "for {made} there was time");
     app.stop().await;
 }
 
@@ -103,8 +102,8 @@ async fn a_refusal_leaves_its_idempotency_key_free() {
     }
     assert_eq!(app.audit("sso.exchange").await.len(), 2);
     let domains = "/api/v1/tenants/acme/organizations/default/domains";
-    let made = acme.admin.post(domains, json!({"domain": "corp.example"})).await.expect(201);
-    let verify = format!("{domains}/{}/verify", made["id"].as_str().expect("an id"));
+    let made = acme.admin.post(domains, json!({"domain": "corp.example"})).await.created_id();
+    let verify = format!("{domains}/{made}/verify");
     for _ in 0..2 {
         keyed(&acme.admin, &verify, "k2", &json!({})).await.refused(409, "domain.unproven");
     }

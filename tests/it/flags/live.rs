@@ -1,5 +1,7 @@
 //! Changes that reach many at once: modules that are told, providers that listen.
 
+use tests::FlagPush;
+
 use super::*;
 
 #[actix_web::test]
@@ -10,8 +12,7 @@ async fn twenty_modules_hear_of_a_change_and_drift_is_shown_and_repaired() {
     let modules: Vec<Receiver> = (0..20).map(|_| Receiver::start()).collect();
     let mut ids = Vec::new();
     for (number, module) in modules.iter().enumerate() {
-        let body = json!({"name": format!("m{number}"), "baseUrl": module.url});
-        ids.push(app.operator.post("/api/v1/modules", body).await.expect(201));
+        ids.push(app.operator.module(&format!("m{number}"), &module.url).await);
     }
     for module in &modules {
         module.until("the first push", |push| push.body["flags"]["beta"] == false).await;
@@ -20,30 +21,27 @@ async fn twenty_modules_hear_of_a_change_and_drift_is_shown_and_repaired() {
     for module in &modules {
         module.until("the change", |push| push.body["flags"]["beta"] == true).await;
     }
-    let (module, id) = (&modules[0], ids[0]["id"].as_str().unwrap());
+    let (module, id) = (&modules[0], &ids[0].id);
     let pushes = format!("/api/v1/modules/{id}/flag-pushes");
-    let of =
-        async |query: &str| app.operator.get(&format!("{pushes}{query}")).await.items::<serde_json::Value>();
-    let confirmed = tests::eventually("the confirmation", async || {
-        of("").await.into_iter().find(|row| row["drift"] == false)
-    })
-    .await;
-    assert_eq!((&confirmed["tenantId"], &confirmed["version"]), (&json!(acme.id), &json!(2)));
+    let of = async |query: &str| app.operator.get(&format!("{pushes}{query}")).await.items::<FlagPush>();
+    let confirmed =
+        tests::eventually("the confirmation", async || of("").await.into_iter().find(|row| !row.drift)).await;
+    assert_eq!((&confirmed.tenant_id, confirmed.version), (&acme.id, 2));
     // It is down for a day, with changes meanwhile: that is shown, and it has the latest when it is back.
     module.answer(503);
     app.operator.put("/api/v1/tenants/acme/flags/beta", json!({"variant": "off"})).await.expect(200);
     let drift = tests::eventually("the drift", async || {
-        of("?drift=true").await.into_iter().find(|row| row["lastError"].is_string())
+        of("?drift=true").await.into_iter().find(|row| row.last_error.is_some())
     })
     .await;
-    assert_eq!((&drift["version"], &drift["confirmedVersion"]), (&json!(3), &json!(2)));
+    assert_eq!((drift.version, drift.confirmed_version), (3, 2));
     app.operator.put("/api/v1/tenants/acme/flags/beta", json!({"variant": "on"})).await.expect(200);
     app.clock.advance(chrono::TimeDelta::hours(24));
     module.answer(204);
     module.until("the latest", |push| push.body["version"] == 4).await;
     tests::eventually("no drift", async || of("?drift=true").await.is_empty().then_some(())).await;
     // It says that it has less than it should: its store was put back. It is told anew, under a later version.
-    let applied = |version: i64| json!({"clientId": ids[0]["clientId"], "items": [{"tenantId": acme.id, "version": version}, {"tenantId": "01890a5d-ac96-774b-bcce-b302099a8057", "version": 1}]});
+    let applied = |version: i64| json!({"clientId": ids[0].client_id, "items": [{"tenantId": acme.id, "version": version}, {"tenantId": "01890a5d-ac96-774b-bcce-b302099a8057", "version": 1}]});
     let key = app.key("module", None).await;
     let report = key.post("/api/internal/feature-flags/applied", applied(1)).await.expect(200);
     assert_eq!((&report["pushed"], report["unknown"].as_array().unwrap().len()), (&json!([acme.id]), 1));

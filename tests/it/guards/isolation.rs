@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Client, Reply, Tenant, TestApp};
+use tests::{Client, ConnectionTest, InvitationBatch, Reply, ScimRequest, SignIn, Tenant, TestApp};
 use web::Access;
 
 /// Ids of everything that a tenant owns, by the name of the path's parameter.
@@ -20,18 +20,18 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
         .admin
         .post(&format!("{base}/organizations"), json!({"slug": "emea", "name": marker}))
         .await
-        .expect(201);
+        .created_id();
     let token = tenant
         .admin
         .post(&format!("{base}/organizations/default/scim-tokens"), json!({"name": marker}))
         .await
-        .expect(201);
-    let user = tenant.scim.post("/scim/v2/Users", json!({"userName": marker})).await.expect(201);
+        .created_id();
+    let user = tenant.scim.post("/scim/v2/Users", json!({"userName": marker})).await.created_id();
     let group = tenant
         .scim
-        .post("/scim/v2/Groups", json!({"displayName": marker, "members": [{"value": user["id"]}]}))
+        .post("/scim/v2/Groups", json!({"displayName": marker, "members": [{"value": user}]}))
         .await
-        .expect(201);
+        .created_id();
     let invitation = tenant
         .admin
         .post(
@@ -39,53 +39,57 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
             json!({"email": format!("{marker}@example.com"), "role": "viewer", "organization": "emea"}),
         )
         .await
-        .expect(201);
+        .created_id();
     let many = json!({"organization": "emea", "invitations": [{"email": format!("{marker}@many.example")}]});
-    let batch = tenant.admin.post(&format!("{base}/invitations/bulk"), many).await.expect(202);
+    let batch =
+        tenant.admin.post(&format!("{base}/invitations/bulk"), many).await.accepted::<InvitationBatch>();
     let mapping = tenant
         .admin
         .post(
             &format!("{base}/organizations/default/role-mappings"),
-            json!({"groupId": group["id"], "role": "guest"}),
+            json!({"groupId": group, "role": "guest"}),
         )
         .await
-        .expect(201);
+        .created_id();
     let schema = json!({"id": format!("urn:x:{marker}"), "name": marker, "resourceType": "User", "attributes": [{"name": "a"}]});
     let schema = tenant.admin.post(&format!("{base}/scim-schemas"), schema).await.expect(201);
     let request = tests::eventually("a logged request", async || {
         let path = format!("{base}/organizations/default/scim-requests");
-        tenant.admin.get(&path).await.expect(200)["items"][0]["id"].as_str().map(ToOwned::to_owned)
+        tenant.admin.get(&path).await.items::<ScimRequest>().into_iter().next().map(|one| one.id)
     })
     .await;
     let connection =
         json!({"type": "oidc", "name": marker, "issuer": "https://idp.example", "clientId": marker});
-    let connection =
-        tenant.admin.post(&format!("{base}/organizations/default/connections"), connection).await.expect(201);
+    let connection = tenant
+        .admin
+        .post(&format!("{base}/organizations/default/connections"), connection)
+        .await
+        .created_id();
     let domain = json!({"domain": format!("{marker}.example")});
     let domain =
-        tenant.admin.post(&format!("{base}/organizations/default/domains"), domain).await.expect(201);
-    let test = format!("{base}/organizations/default/connections/{}/test", text(&connection["id"]));
-    let test = tenant.admin.post(&test, json!({})).await.expect(200);
-    tests::Browser::default().open(test["testUrl"].as_str().expect("a URL")).await;
-    let sign_ins = tenant.admin.get(&format!("{base}/sign-ins")).await.expect(200);
+        tenant.admin.post(&format!("{base}/organizations/default/domains"), domain).await.created_id();
+    let test = format!("{base}/organizations/default/connections/{connection}/test");
+    let test: ConnectionTest = tenant.admin.post(&test, json!({})).await.found();
+    tests::Browser::default().open(&test.test_url).await;
+    let sign_in: SignIn = tenant.admin.get(&format!("{base}/sign-ins")).await.first();
     app.operator.put(&format!("{base}/flags/beta"), json!({"variant": "on"})).await.expect(200);
     Ids::from([
         ("tenant", tenant.id.clone()),
-        ("organization", text(&organization["id"])),
-        ("token_id", text(&token["id"])),
-        ("user_id", text(&user["id"])),
-        ("group_id", text(&group["id"])),
-        ("invitation_id", text(&invitation["id"])),
-        ("mapping_id", text(&mapping["id"])),
+        ("organization", organization),
+        ("token_id", token),
+        ("user_id", user.clone()),
+        ("group_id", group),
+        ("invitation_id", invitation),
+        ("mapping_id", mapping),
         ("schema_id", text(&schema["schemaId"])),
         ("request_id", request),
-        ("batch_id", text(&batch["id"])),
+        ("batch_id", batch.id),
         ("name", format!("{marker}.example")),
         ("key", "beta".to_owned()),
-        ("connection_id", text(&connection["id"])),
-        ("domain_id", text(&domain["id"])),
-        ("sign_in_id", text(&sign_ins["items"][0]["id"])),
-        ("session_id", text(&user["id"])),
+        ("connection_id", connection),
+        ("domain_id", domain),
+        ("sign_in_id", sign_in.id),
+        ("session_id", user),
     ])
 }
 
@@ -227,11 +231,10 @@ async fn another_tenants_ids_do_not_exist() {
         .post("/scim/v2/Groups", json!({"displayName": "x", "members": [{"value": ids_b["user_id"]}]}))
         .await
         .scim_refused(400, Some("invalidValue"));
-    let found = a.scim.find("/scim/v2/Users", "userName eq \"marker-b\"").await.expect(200);
-    assert_eq!(found["totalResults"], 0);
+    assert_eq!(a.scim.find("/scim/v2/Users", "userName eq \"marker-b\"").await.total(), 0);
     assert!(!a.admin.get("/api/v1/audit-events?limit=200").await.text.contains(&b.id));
     assert_eq!(seen(&app, &b).await, before, "something of B changed");
     let denied = app.audit("tenant.access").await;
-    assert!(denied.iter().any(|event| event["outcome"] == "denied" && event["tenantId"] == a.id.as_str()));
+    assert!(denied.iter().any(|event| event.outcome == "denied" && event.tenant_id.as_ref() == Some(&a.id)));
     app.stop().await;
 }

@@ -8,7 +8,7 @@ use platform::View;
 use reqwest::Method;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Value, json};
-use tests::{Browser, Issuer, TestApp};
+use tests::{Browser, Connection, Issuer, TestApp};
 use uuid::Uuid;
 
 use super::*;
@@ -95,7 +95,7 @@ impl Connections {
             claims["email"] = format!("{client}@corp.example").into();
             let body = json!({"subjectToken": self.provider.sign(&claims), "connection": one.id});
             let reply = decided(&self.app.operator, Method::POST, "/api/internal/sso/exchange", &body).await;
-            let is_of_another_client = reply.json()["code"] == "sso.token_refused";
+            let is_of_another_client = reply.code().as_deref() == Some("sso.token_refused");
             (!is_of_another_client).then(|| done_or(reply, 403, "connection.disabled"))
         })
         .await
@@ -123,8 +123,7 @@ impl Story for Connections {
         let path = format!("{}/connections", organization(&self.app.operator).await);
         let (issuer, client) = (&self.provider.url, self.client());
         let body = json!({"type": "oidc", "name": "Corp", "issuer": issuer, "clientId": client, "clientSecret": "s"});
-        let made = self.app.operator.post(&path, body).await.expect(201);
-        let id = text(&made, "id");
+        let id = self.app.operator.post(&path, body).await.created_id();
         let one = One { path: format!("{path}/{id}"), id: id.parse().expect("an id") };
         if state.is_proven() {
             assert!(self.sign_in(&one).await);
@@ -158,7 +157,7 @@ impl Story for Connections {
             shown.refused(404, "not_found");
             return ConnectionState::Deleted;
         };
-        assert_eq!(shown.expect(200)["enabled"], row.enabled);
+        assert_eq!(shown.found::<Connection>().enabled, row.enabled);
         row.state()
     }
 

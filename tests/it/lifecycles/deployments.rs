@@ -5,11 +5,11 @@ use entity::provisioning::deployment;
 use entity::provisioning::states::{DeploymentStatus, DeploymentVerb};
 use platform::PlatformView;
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde_json::{Value, json};
-use tests::{Arm, Gate, TestApp, eventually, status};
+use serde_json::json;
+use tests::{Arm, Gate, TenantView, TestApp, eventually, status};
 
 use super::*;
-use crate::azure::{configure, private};
+use crate::azure::private;
 
 struct Deployments {
     app: TestApp,
@@ -27,7 +27,7 @@ impl Deployments {
         let arm = Arm::start();
         arm.shut_ahead(&[Gate::Validation, Gate::Deployment, Gate::Health, Gate::Removal]);
         let app = TestApp::with(|config| {
-            configure(&arm, config);
+            arm.configure(config);
             config.rate_limit.enabled = false;
             config.jobs.at_once = 16;
             config.section_mut::<provisioning::Retries>().provisioning_attempts_max = 1_000;
@@ -41,14 +41,13 @@ impl Deployments {
         self.arm.stop().await;
     }
 
-    async fn tenant(&self, one: &Deployment) -> Value {
-        self.app.operator.get(&format!("/api/v1/tenants/{}", one.tenant)).await.expect(200)
+    async fn tenant(&self, one: &Deployment) -> TenantView {
+        self.app.operator.tenant(&one.tenant).await
     }
 
     /// Somebody looks again now, where a run is under way.
     async fn hurry(&self, one: &Deployment) {
-        let open =
-            matches!(self.tenant(one).await["status"].as_str(), Some("provisioning" | "deprovisioning"));
+        let open = matches!(self.tenant(one).await.status.as_str(), "provisioning" | "deprovisioning");
         if open {
             self.app.operator.post(&format!("/api/v1/tenants/{}/retry", one.tenant), json!({})).await;
         }
@@ -58,8 +57,8 @@ impl Deployments {
     async fn give_up(&self, one: &Deployment) {
         self.arm.open(&one.group, Gate::Group);
         let path = format!("/api/v1/tenants/{}", one.tenant);
-        let reply = match self.tenant(one).await["status"].as_str() {
-            Some("provisioning") => self.app.operator.post(&format!("{path}/rollback"), json!({})).await,
+        let reply = match self.tenant(one).await.status.as_str() {
+            "provisioning" => self.app.operator.post(&format!("{path}/rollback"), json!({})).await,
             _ => self.app.operator.delete(&format!("{path}?purge=true")).await,
         };
         done(&reply);
@@ -80,7 +79,7 @@ impl Deployments {
                 self.hurry(one).await;
             }
             looks += 1;
-            let is = text(&self.tenant(one).await, "status").to_owned();
+            let is = self.tenant(one).await.status;
             matches!(is.as_str(), "active" | "failed" | "deleted").then_some(is)
         })
         .await
@@ -103,26 +102,21 @@ impl Deployments {
     /// In the end there is a group for each tenant that is made, and none for any other.
     async fn require_order(&self) {
         self.arm.open_all();
-        let list = self.app.operator.get("/api/v1/tenants?limit=200").await.expect(200);
+        let all: Vec<TenantView> = self.app.operator.get("/api/v1/tenants?limit=200").await.items();
         let mut wanted = Vec::new();
-        for tenant in list["items"].as_array().expect("a list") {
-            let id = text(tenant, "id").to_owned();
-            let group = format!("tenantry-{}", id.replace('-', ""));
-            let one = Deployment { tenant: id, group };
+        for tenant in all {
+            let group = format!("tenantry-{}", tenant.id.replace('-', ""));
+            let one = Deployment { tenant: tenant.id, group };
             if self.end(&one).await == "active" {
                 wanted.push(one.group);
             }
         }
         wanted.sort();
         assert_eq!(self.arm.groups(), wanted);
-        let list = self.app.operator.get("/api/v1/deployments?limit=200").await.expect(200);
-        let live = |one: &&Value| one["status"] == "succeeded";
-        let all = list["items"].as_array().expect("a list");
-        assert_eq!(all.iter().filter(live).count(), wanted.len());
-        assert!(
-            all.iter().all(|one| matches!(one["status"].as_str(), Some("succeeded" | "deleted"))),
-            "{list}"
-        );
+        let all: Vec<tests::Deployment> =
+            self.app.operator.get("/api/v1/deployments?limit=200").await.items();
+        assert_eq!(all.iter().filter(|one| one.status == "succeeded").count(), wanted.len());
+        assert!(all.iter().all(|one| matches!(one.status.as_str(), "succeeded" | "deleted")), "{all:?}");
     }
 }
 
@@ -146,8 +140,8 @@ impl Story for Deployments {
     async fn make(&self, state: DeploymentStatus) -> Deployment {
         use DeploymentStatus::{Checking, Deleted, Deleting, Deploying, Failed, Pending, Succeeded};
         let slug = format!("d{}", platform::ids::new().simple());
-        let made = self.app.operator.post("/api/v1/tenants", private(&slug)).await.expect(202);
-        let tenant = text(&made, "id").to_owned();
+        let made: TenantView = self.app.operator.post("/api/v1/tenants", private(&slug)).await.accepted();
+        let tenant = made.id;
         let group = format!("tenantry-{}", tenant.replace('-', ""));
         let one = Deployment { tenant, group };
         eventually("its group", async || self.arm.groups().contains(&one.group).then_some(())).await;

@@ -2,7 +2,7 @@
 
 use entity::connections::states::{DomainState, DomainVerb};
 use serde_json::json;
-use tests::TestApp;
+use tests::{Event, TestApp};
 
 use super::*;
 
@@ -50,9 +50,9 @@ impl Story for Domains {
 
     async fn make(&self, state: DomainState) -> Domain {
         let name = format!("{}.example", platform::ids::new().simple());
-        let made = self.app.operator.post(&self.path, json!({"domain": name})).await.expect(201);
-        let record = (text(&made, "recordName").to_owned(), text(&made, "recordValue").to_owned());
-        let domain = Domain { path: format!("{}/{}", self.path, text(&made, "id")), name, record };
+        let made: tests::Domain = self.app.operator.post(&self.path, json!({"domain": name})).await.created();
+        let record = (made.record_name, made.record_value);
+        let domain = Domain { path: format!("{}/{}", self.path, made.id), name, record };
         if state == DomainState::Verified {
             assert!(self.act(&domain, DomainVerb::Prove).await);
         }
@@ -73,8 +73,8 @@ impl Story for Domains {
     }
 
     async fn state(&self, domain: &Domain) -> DomainState {
-        let shown = self.app.operator.get(&domain.path).await.expect(200);
-        DomainState::parse(text(&shown, "status")).expect("a state")
+        let shown: tests::Domain = self.app.operator.get(&domain.path).await.found();
+        DomainState::parse(&shown.status).expect("a state")
     }
 }
 
@@ -99,8 +99,8 @@ async fn proofs_and_lapses_of_a_domain_alternate() {
     let is = story.state(&domain).await;
     assert!(found.contains(&(is == DomainState::Verified)), "{is:?} {found:?}");
     let events = story.app.events().await;
-    let own = |event: &&Value| event["type"] == "domain.changed" && event["data"]["domain"] == domain.name;
-    let told: Vec<bool> = events.iter().filter(own).map(|event| event["data"]["verified"] == true).collect();
+    let own = |event: &&Event| event.kind == "domain.changed" && event.data["domain"] == domain.name;
+    let told: Vec<bool> = events.iter().filter(own).map(|event| event.data["verified"] == true).collect();
     // Each of them changed something: it was what the one before had made otherwise.
     assert!(told.iter().enumerate().all(|(at, verified)| *verified == (at % 2 == 0)), "{told:?}");
     assert_eq!(told.last().copied().unwrap_or_default(), is == DomainState::Verified, "{told:?}");

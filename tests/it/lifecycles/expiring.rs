@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 use futures_util::future::join;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tests::{Connection, ScimToken};
 
 use super::*;
 
@@ -10,9 +12,8 @@ use super::*;
 const MANY: usize = 50;
 
 /// What is listed there.
-async fn listed(operator: &Client, path: &str) -> Vec<Value> {
-    let list = operator.get(&format!("{path}?limit=200")).await.expect(200);
-    list["items"].as_array().expect("a list").clone()
+async fn listed<T: DeserializeOwned>(operator: &Client, path: &str) -> Vec<T> {
+    operator.get(&format!("{path}?limit=200")).await.items()
 }
 
 #[actix_web::test]
@@ -25,15 +26,15 @@ async fn a_token_that_is_revoked_while_it_is_warned_of_stays_revoked() {
         let body = json!({"name": format!("t{at}"), "expiresAt": until});
         app.operator.post(&list, body).await.expect(201);
     }
-    let paths: Vec<String> =
-        listed(&app.operator, &list).await.iter().map(|one| format!("{list}/{}", text(one, "id"))).collect();
+    let made: Vec<ScimToken> = listed(&app.operator, &list).await;
+    let paths: Vec<String> = made.iter().map(|one| format!("{list}/{}", one.id)).collect();
     assert_eq!(paths.len(), MANY);
     let revoke = join_all(paths.iter().map(|path| app.operator.delete(path)));
     let (warned, revoked) = join(scim::warn(&app.running.service), revoke).await;
     warned.expect("they are warned of");
     assert!(revoked.iter().all(|reply| reply.status == 204));
-    let left = listed(&app.operator, &list).await;
-    assert_eq!(left.iter().filter(|one| one["revokedAt"].is_null()).count(), 0);
+    let left: Vec<ScimToken> = listed(&app.operator, &list).await;
+    assert_eq!(left.iter().filter(|one| one.revoked_at.is_none()).count(), 0);
     app.stop().await;
 }
 
@@ -47,8 +48,8 @@ async fn a_connection_that_is_disabled_while_it_is_warned_of_stays_disabled() {
             "clientSecret": "s", "clientSecretExpiresAt": app.clock.now() + TimeDelta::days(20)});
         app.operator.post(&list, body).await.expect(201);
     }
-    let paths: Vec<String> =
-        listed(&app.operator, &list).await.iter().map(|one| format!("{list}/{}", text(one, "id"))).collect();
+    let made: Vec<Connection> = listed(&app.operator, &list).await;
+    let paths: Vec<String> = made.iter().map(|one| format!("{list}/{}", one.id)).collect();
     // Once told that they end, and once that they don't any more.
     for (enabled, days) in [(false, 20), (true, 400)] {
         let change =
@@ -58,8 +59,8 @@ async fn a_connection_that_is_disabled_while_it_is_warned_of_stays_disabled() {
         let (warned, changed) = join(::connections::warn(&app.running.service), change).await;
         warned.expect("they are warned of");
         assert!(changed.iter().all(|reply| reply.status == 200));
-        let left = listed(&app.operator, &list).await;
-        assert_eq!(left.iter().filter(|one| one["enabled"] == enabled).count(), MANY);
+        let left: Vec<Connection> = listed(&app.operator, &list).await;
+        assert_eq!(left.iter().filter(|one| one.enabled == enabled).count(), MANY);
     }
     app.stop().await;
 }

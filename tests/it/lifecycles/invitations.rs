@@ -50,8 +50,8 @@ impl Story for Invitations {
     async fn make(&self, state: InvitationStatus) -> Invitation {
         let email = format!("p{}@acme.example", platform::ids::new().simple());
         let body = json!({"email": email, "role": "viewer"});
-        let made = self.0.operator.post("/api/v1/tenants/acme/invitations", body).await.expect(201);
-        let path = format!("/api/v1/tenants/acme/invitations/{}", text(&made, "id"));
+        let made = self.0.operator.post("/api/v1/tenants/acme/invitations", body).await.created_id();
+        let path = format!("/api/v1/tenants/acme/invitations/{made}");
         let one = Invitation { path, token: self.0.invitation_token(&email).await };
         let verb = match state {
             InvitationStatus::Pending => return one,
@@ -81,8 +81,8 @@ impl Story for Invitations {
     }
 
     async fn state(&self, one: &Invitation) -> InvitationStatus {
-        let shown = self.0.operator.get(&one.path).await.expect(200);
-        InvitationStatus::parse(text(&shown, "status")).expect("a state")
+        let shown: tests::Invitation = self.0.operator.get(&one.path).await.found();
+        InvitationStatus::parse(&shown.status).expect("a state")
     }
 
     fn answer(&self, verb: InvitationVerb) -> Answer {
@@ -106,9 +106,9 @@ async fn of_accepting_revoking_and_sending_again_some_order_explains_what_is() {
         race_all(&story, &[InvitationVerb::Resend, InvitationVerb::Revoke], 1).await;
     }
     let operator = &story.0.operator;
-    let users = operator.get("/api/v1/tenants/acme/users?limit=200").await.expect(200);
+    let users = operator.users("acme").await;
     let seats = operator.quota("acme", "users").await;
-    assert_eq!(seats.used, users["items"].as_array().unwrap().len() as i64);
+    assert_eq!(seats.used, users.len() as i64);
     assert_eq!(seats.reserved, 0);
     story.0.stop().await;
 }

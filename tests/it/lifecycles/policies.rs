@@ -2,7 +2,7 @@
 
 use entity::connections::states::{PolicyState, PolicyVerb};
 use serde_json::{Value, json};
-use tests::TestApp;
+use tests::{Connection, Policy, TestApp};
 
 use super::*;
 
@@ -34,15 +34,14 @@ impl Organization {
 impl Policies {
     async fn connect(&self, path: &str) -> String {
         let body = json!({"type": "oidc", "name": "Corp", "issuer": "https://idp.example", "clientId": "c"});
-        let made = self.0.operator.post(&format!("{path}/connections"), body).await.expect(201);
-        text(&made, "id").to_owned()
+        self.0.operator.post(&format!("{path}/connections"), body).await.created_id()
     }
 
     async fn say(&self, one: &Organization, what: Value) -> bool {
         let reply = self.0.operator.patch(&one.policy(), what).await;
         if !done(&reply) {
             let refused = reply.refused(400, "validation.failed");
-            assert_eq!(refused["errors"][0]["pointer"], "/enforced", "{refused}");
+            assert_eq!(refused.pointer(), "/enforced", "{refused:?}");
             return false;
         }
         true
@@ -51,7 +50,7 @@ impl Policies {
     /// Deletes the connection that the policy names, or one more that it doesn't name.
     async fn delete(&self, one: &Organization) -> bool {
         let operator = &self.0.operator;
-        let named = operator.get(&one.policy()).await.expect(200)["connectionId"].is_string();
+        let named = operator.get(&one.policy()).await.found::<Policy>().connection_id.is_some();
         if named {
             return done_or(operator.delete(&one.connection()).await, 409, "conflict");
         }
@@ -111,15 +110,15 @@ impl Story for Policies {
     }
 
     async fn state(&self, one: &Organization) -> (PolicyState, Way) {
-        let policy = self.0.operator.get(&one.policy()).await.expect(200);
-        let state = match (policy["enforced"] == true, policy["connectionId"].is_string()) {
+        let policy: Policy = self.0.operator.get(&one.policy()).await.found();
+        let state = match (policy.enforced, policy.connection_id.is_some()) {
             (false, false) => PolicyState::Open,
             (false, true) => PolicyState::OpenNamed,
             (true, false) => PolicyState::Enforced,
             (true, true) => PolicyState::EnforcedNamed,
         };
-        let connection = self.0.operator.get(&one.connection()).await.expect(200);
-        (state, if connection["status"] == "active" { Way::In } else { Way::Gone })
+        let connection: Connection = self.0.operator.get(&one.connection()).await.found();
+        (state, if connection.status == "active" { Way::In } else { Way::Gone })
     }
 }
 

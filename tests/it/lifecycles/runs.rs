@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entity::provisioning::states::{RunKind, RunStatus, RunVerb};
 use serde_json::{Value, json};
-use tests::{TestApp, Zitadel, eventually, status};
+use tests::{TenantView, TestApp, Zitadel, eventually, status};
 
 use super::*;
 
@@ -34,10 +34,10 @@ impl Runs<'_> {
     }
 
     /// Its tenant's latest run, once it stands so.
-    async fn latest(&self, run: &Run, stands: impl Fn(&Value) -> bool) -> String {
+    async fn latest(&self, run: &Run, stands: impl Fn(&tests::Run) -> bool) -> String {
         eventually("the run to stand there", async || {
-            let latest = self.app.operator.get(&run.path("/provisioning")).await.expect(200);
-            stands(&latest).then(|| text(&latest, "id").to_owned())
+            let latest = self.app.operator.run(&run.tenant).await;
+            stands(&latest).then_some(latest.id)
         })
         .await
     }
@@ -48,7 +48,7 @@ impl Runs<'_> {
         let name = format!("r{}", platform::ids::new().simple());
         let (instance, tenant) = waiting_tenant(operator, &name, json!({"backend": "zitadel"})).await;
         let mut run = Run { tenant, instance, id: String::new() };
-        run.id = self.latest(&run, |latest| latest["steps"][4]["waitsFor"].is_string()).await;
+        run.id = self.latest(&run, |latest| latest.steps[4].waits_for.is_some()).await;
         self.zitadel.silence(&run.tenant);
         run
     }
@@ -83,7 +83,7 @@ impl Runs<'_> {
     async fn make_deprovision(&self, state: RunStatus) -> Run {
         let mut run = self.made().await;
         self.app.operator.delete(&run.path("")).await.expect(202);
-        run.id = self.latest(&run, |latest| latest["steps"][1]["waitsFor"].is_string()).await;
+        run.id = self.latest(&run, |latest| latest.steps[1].waits_for.is_some()).await;
         match state {
             RunStatus::Running => {}
             RunStatus::Done => {
@@ -100,16 +100,16 @@ impl Runs<'_> {
         let mut run = self.made().await;
         self.zitadel.silence(&run.tenant);
         self.post(&run, "/repair").await.expect(202);
-        run.id = self.latest(&run, |latest| latest["steps"][0]["error"].is_string()).await;
+        run.id = self.latest(&run, |latest| latest.steps[0].error.is_some()).await;
         match state {
             RunStatus::Running => {}
             RunStatus::Done => {
                 self.act(&run, RunVerb::Finish).await;
-                self.latest(&run, |latest| latest["status"] == "done").await;
+                self.latest(&run, |latest| latest.status == "done").await;
             }
             RunStatus::Failed => {
                 self.post(&run, "/rollback").await.expect(202);
-                self.latest(&run, |latest| latest["status"] == "failed").await;
+                self.latest(&run, |latest| latest.status == "failed").await;
             }
             RunStatus::Cancelled => drop(self.act(&run, RunVerb::Cancel).await),
             RunStatus::Compensating => panic!("nothing of it is undone outside"),
@@ -181,12 +181,11 @@ impl Story for Runs<'_> {
     }
 
     async fn state(&self, run: &Run) -> RunStatus {
-        let listed = self.app.operator.get(&run.path("/runs?limit=200")).await.expect(200);
-        let all = listed["items"].as_array().expect("a list");
-        let open = |one: &&Value| matches!(one["status"].as_str(), Some("running" | "compensating"));
-        assert!(all.iter().filter(open).count() <= 1, "{listed}");
-        let one = all.iter().find(|one| one["id"] == run.id.as_str()).expect("the run");
-        RunStatus::parse(text(one, "status")).expect("a state")
+        let all: Vec<tests::Run> = self.app.operator.get(&run.path("/runs?limit=200")).await.items();
+        let open = |one: &&tests::Run| matches!(one.status.as_str(), "running" | "compensating");
+        assert!(all.iter().filter(open).count() <= 1, "{all:?}");
+        let one = all.iter().find(|one| one.id == run.id).expect("the run");
+        RunStatus::parse(&one.status).expect("a state")
     }
 
     /// Only who gives up is told of the run itself; a repair that is given up is undone at once.
@@ -201,15 +200,14 @@ impl Story for Runs<'_> {
 /// Registers an instance that takes nobody yet, and makes a tenant that waits for it; answers both.
 pub(super) async fn waiting_tenant(operator: &Client, name: &str, identity: Value) -> (String, String) {
     let registered = json!({"name": name, "mode": "dedicated", "region": name});
-    let instance = operator.post("/api/v1/instances", registered).await.expect(201);
-    let instance = format!("/api/v1/instances/{}", text(&instance, "id"));
+    let instance = format!("/api/v1/instances/{}", operator.instance(registered).await);
     operator.patch(&instance, json!({"status": "offline"})).await.expect(200);
     let tenant = json!({
         "slug": name, "name": name, "plan": "pro", "region": name, "identity": identity,
         "instance": {"driver": "pool", "mode": "dedicated"},
     });
-    let made = operator.post("/api/v1/tenants", tenant).await.expect(202);
-    (instance, text(&made, "id").to_owned())
+    let made: TenantView = operator.post("/api/v1/tenants", tenant).await.accepted();
+    (instance, made.id)
 }
 
 /// The instance takes tenants from now on.

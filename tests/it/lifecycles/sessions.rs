@@ -6,7 +6,7 @@ use entity::sessions::states::{SessionState, SessionVerb};
 use platform::View;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
-use tests::{Issuer, TestApp};
+use tests::{Exchanged, Issuer, TestApp};
 use uuid::Uuid;
 
 use super::*;
@@ -67,16 +67,11 @@ impl Story for Sessions {
         let (mut claims, now) = (self.issuer.claims("ann", "org_acme"), self.app.clock.now().timestamp());
         claims["iat"] = now.into();
         claims["exp"] = (now + 300).into();
-        let body = json!({"subjectToken": self.issuer.sign(&claims)});
-        let made = self.app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
+        let made: Exchanged = self.app.operator.exchange(&self.issuer.sign(&claims)).await.found();
         let session = Session {
-            id: crate::sso::claims(text(&made, "token"))["sid"]
-                .as_str()
-                .expect("a session")
-                .parse()
-                .expect("an id"),
-            user: text(&made["user"], "id").to_owned(),
-            refresh: text(&made, "refreshToken").to_owned(),
+            id: crate::sso::claims(&made.token)["sid"].as_str().expect("a session").parse().expect("an id"),
+            user: made.user.id,
+            refresh: made.refresh_token,
         };
         match state {
             SessionState::Live => {}

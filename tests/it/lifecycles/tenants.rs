@@ -7,7 +7,7 @@ use entity::tenancy::status::{Status, Verb};
 use platform::View;
 use sea_orm::QueryOrder as _;
 use serde_json::json;
-use tests::{TestApp, status};
+use tests::{TenantView, TestApp, status};
 
 use super::runs::{open, waiting_tenant};
 use super::*;
@@ -155,8 +155,8 @@ impl Story for Tenants {
     }
 
     async fn state(&self, tenant: &Tenant) -> State {
-        let shown = self.0.operator.get(&tenant.path("")).await.expect(200);
-        let state = Status::parse(text(&shown, "status")).expect("a state");
+        let shown: TenantView = self.0.operator.get(&tenant.path("")).await.found();
+        let state = Status::parse(&shown.status).expect("a state");
         let was = if state == Status::Deprovisioning { self.was(tenant).await } else { None };
         (state, was)
     }

@@ -6,7 +6,7 @@ use entity::scim::token;
 use platform::View;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
-use tests::TestApp;
+use tests::{ScimToken, TestApp};
 use uuid::Uuid;
 
 use super::*;
@@ -52,12 +52,12 @@ impl Story for Tokens {
         let path = format!("{}/scim-tokens", organization(&self.app.operator).await);
         let until = self.app.clock.now() + TimeDelta::days(1);
         let body = json!({"name": "t", "expiresAt": until});
-        let made = self.app.operator.post(&path, body).await.expect(201);
-        let id = text(&made, "id");
+        let made: ScimToken = self.app.operator.post(&path, body).await.created();
+        let id = made.id;
         let token = Token {
             path: format!("{path}/{id}"),
             id: id.parse().expect("an id"),
-            directory: self.app.operator.with(text(&made, "token")),
+            directory: self.app.operator.with(made.token.expect("a token")),
         };
         match state {
             TokenState::Live => {}
@@ -116,8 +116,8 @@ async fn a_revoked_scim_token_has_no_successor_after_it() {
     .await;
     assert_eq!(revoked, WIDE / 2);
     let (list, _) = token.path.rsplit_once('/').expect("a path");
-    let all = operator.get(&format!("{list}?limit=200")).await.expect(200);
-    let live = all["items"].as_array().unwrap().iter().filter(|one| one["revokedAt"].is_null()).count();
+    let all: Vec<ScimToken> = operator.get(&format!("{list}?limit=200")).await.items();
+    let live = all.iter().filter(|one| one.revoked_at.is_none()).count();
     assert_eq!(live, rotated, "each rotation that succeeded left one, and none came after the end");
     story.app.stop().await;
 }

@@ -12,8 +12,11 @@ use platform::config::Config;
 use platform::{Ctx, PlatformView, Timestamp, Tx, View, Work as _};
 use reqwest::Method;
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde_json::{Value, json};
-use tests::{AUDIENCE, Issuer, TestApp, Zitadel, eventually, status};
+use serde_json::json;
+use tests::{
+    Exchanged, Issuer, Organization, Restore, ScimToken, ScimUser, SearchResults, TestApp, Zitadel,
+    eventually,
+};
 use uuid::Uuid;
 
 use super::*;
@@ -70,14 +73,9 @@ impl Users {
         .await;
         let body =
             json!({"slug": "acme", "name": "Acme", "plan": "enterprise", "identity": {"backend": "zitadel"}});
-        app.operator.post("/api/v1/tenants", body).await.expect(202);
-        let tenant = status(&app.operator, "acme", "active").await;
+        let tenant = app.operator.active_tenant(body).await.id.parse().expect("an id");
         // Here an issuer that signs for Zitadel.
-        let registered = app.operator.get("/api/v1/issuers").await.expect(200)["items"][0].clone();
-        let claim = text(&registered, "tenantClaim").to_owned();
-        let changed = json!({"issuer": issuer.url, "audience": AUDIENCE, "tenantClaim": claim});
-        app.operator.put(&format!("/api/v1/issuers/{}", text(&registered, "id")), changed).await.expect(200);
-        let tenant = text(&tenant, "id").parse().expect("an id");
+        let claim = issuer.stand_in(&app.operator).await;
         Self { app, zitadel, issuer, tenant, claim, sequence: AtomicU64::new(1) }
     }
 
@@ -148,8 +146,8 @@ impl Users {
 
     async fn found(&self, person: &Person) -> Option<String> {
         let filter = format!("userName eq \"{}\"", person.address());
-        let found = person.directory.find(USERS, &filter).await.expect(200);
-        found["Resources"][0]["id"].as_str().map(ToOwned::to_owned)
+        let found: SearchResults<ScimUser> = person.directory.find(USERS, &filter).await.results();
+        found.resources.into_iter().next().map(|one| one.id)
     }
 
     async fn remove(&self, person: &Person) -> bool {
@@ -178,16 +176,15 @@ impl Users {
         let body = json!({"email": person.address(), "role": "viewer", "organization": organization});
         let post = async || self.app.operator.post("/api/v1/tenants/acme/invitations", body.clone()).await;
         let mut reply = post().await;
-        if reply.json()["code"] == "invitation.directory_managed" {
+        if reply.code().as_deref() == Some("invitation.directory_managed") {
             let tokens = format!("{}/scim-tokens", person.path);
-            for token in self.app.operator.get(&tokens).await.expect(200)["items"].as_array().expect("a list")
-            {
-                self.app.operator.delete(&format!("{tokens}/{}", text(token, "id"))).await;
+            for token in self.app.operator.get(&tokens).await.items::<ScimToken>() {
+                self.app.operator.delete(&format!("{tokens}/{}", token.id)).await;
             }
             reply = post().await;
         }
         // They are invited already.
-        reply.json()["code"] == "invitation.pending" || done_or(reply, 409, "invitation.member")
+        reply.code().as_deref() == Some("invitation.pending") || done_or(reply, 409, "invitation.member")
     }
 
     /// The directory goes back to a moment; a second one at the same time is refused.
@@ -196,9 +193,8 @@ impl Users {
         let begun = self.app.operator.post(&path, json!({"moment": moment})).await;
         assert!(matches!(begun.status.as_u16(), 202 | 409), "{}", begun.text);
         eventually("the restore to end", async || {
-            let listed = self.app.operator.get(&path).await.expect(200);
-            let running = |one: &Value| one["status"] == "running";
-            (!listed["items"].as_array().expect("a list").iter().any(running)).then_some(true)
+            let all: Vec<Restore> = self.app.operator.get(&path).await.items();
+            (!all.iter().any(|one| one.status == "running")).then_some(true)
         })
         .await
     }
@@ -234,16 +230,17 @@ impl Users {
     async fn person(&self) -> Person {
         let operator = &self.app.operator;
         let path = organization(operator).await;
-        let organization = text(&operator.get(&path).await.expect(200), "id").parse().expect("an id");
-        let token = operator.post(&format!("{path}/scim-tokens"), json!({"name": "idp"})).await.expect(201);
+        let organization = operator.get(&path).await.found::<Organization>().id.parse().expect("an id");
+        let token =
+            operator.post(&format!("{path}/scim-tokens"), json!({"name": "idp"})).await.created_token();
         let subject = format!("p{}", platform::ids::new().simple());
         let now = || self.app.clock.now();
         let before = now();
         self.zitadel.user(&self.tenant.to_string(), &subject, "USER_STATE_ACTIVE");
-        let came = self.exchange(&subject, &path).await.expect(200);
+        let came: Exchanged = self.exchange(&subject, &path).await.found();
         let mut person = Person {
-            directory: operator.with(text(&token, "token")),
-            id: text(&came["user"], "id").to_owned(),
+            directory: operator.with(token),
+            id: came.user.id,
             path,
             organization,
             subject,
@@ -383,8 +380,8 @@ async fn whom_a_restore_brings_back_comes_in_as_before() {
     let story = Users::start(|_| ()).await;
     let person = story.make((UserState::Removed, Kept::Here)).await;
     assert!(story.put_back(&person, person.active).await);
-    let came = story.exchange(&person.subject, &person.path).await.expect(200);
-    assert_eq!(came["user"]["id"], person.id.as_str());
+    let came: Exchanged = story.exchange(&person.subject, &person.path).await.found();
+    assert_eq!(came.user.id, person.id);
     story.stop().await;
 }
 

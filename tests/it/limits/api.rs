@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Client, Reply, TestApp};
+use tests::{Client, Instance, ListPage, Reply, TestApp};
 
 use super::{long, multiply, points_to};
 
@@ -123,9 +123,9 @@ async fn a_page_has_fifty_items_unless_asked_and_two_hundred_at_most() {
     app.operator.flag("a").await;
     multiply(&app, "flag", 201, |at| vec![("key", format!("f{at:03}").into())]).await;
     let count = async |query: &str| {
-        let page = app.operator.get(&format!("/api/v1/flags{query}")).await.expect(200);
-        assert!(page["nextCursor"].is_string());
-        page["items"].as_array().unwrap().len()
+        let page: ListPage<Value> = app.operator.get(&format!("/api/v1/flags{query}")).await.found();
+        assert!(page.next_cursor.is_some());
+        page.items.len()
     };
     assert_eq!((count("").await, count("?limit=200").await), (50, 200));
     app.operator.get("/api/v1/flags?limit=201").await.refused(400, "validation.failed");
@@ -201,7 +201,7 @@ async fn plans_instances_and_reservations_are_bounded() {
     app.operator.post("/api/v1/instances", instance(100_000)).await.expect(201);
     points_to(app.operator.post("/api/v1/instances", instance(100_001)).await, "/capacity");
     let usual = app.operator.post("/api/v1/instances", json!({"name": "usual", "mode": "shared"})).await;
-    assert_eq!(usual.expect(201)["capacity"], 50);
+    assert_eq!(usual.created::<Instance>().capacity, 50);
     let module = app.key("module", None).await;
     let reserve = async |amount: i64, seconds: i64| {
         let body =
@@ -226,8 +226,7 @@ async fn a_reservation_holds_for_five_minutes_and_is_remembered_for_a_day() {
     app.tenant("acme").await;
     let module = app.key("module", None).await;
     let body = json!({"tenantId": "acme", "resource": "nodes", "amount": 1});
-    let made = module.post("/api/internal/quotas/reservations", body).await.expect(201);
-    let id = made["id"].as_str().unwrap();
+    let id = &module.post("/api/internal/quotas/reservations", body).await.created_id();
     let sweep = async || {
         let work = async |tx: &mut platform::PlatformTx| quota::sweep(tx).await;
         app.running.service.db.write_platform(&platform::Ctx::system("test"), work).await.unwrap();
@@ -288,7 +287,7 @@ async fn a_handler_has_its_time_and_then_503_is_answered() {
     let claims = json!({"iss": hung.url, "sub": "ann", "aud": "a", "exp": app.clock.now().timestamp() + 300});
     let token = format!("{}.{}.AAAA", part(json!({"alg": "RS256", "kid": "k"})), part(claims));
     let begun = Instant::now();
-    let reply = app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await;
+    let reply = app.operator.exchange(&token).await;
     reply.refused(503, "unavailable");
     assert!(begun.elapsed() < Duration::from_secs(5), "it waited for the issuer");
     hung.stop().await;

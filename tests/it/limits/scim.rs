@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::{TestApp, eventually};
+use tests::{ScimRequest, ScimToken, TestApp, eventually};
 
 use super::{long, multiply, points_to, rows};
 use crate::scim::{at, patch, user};
@@ -71,8 +71,8 @@ async fn a_list_has_a_hundred_resources_unless_asked_and_a_thousand_at_most() {
     })
     .await;
     let count = async |query: &str| {
-        let list = acme.scim.get(&format!("/scim/v2/Users?attributes=userName{query}")).await.expect(200);
-        list["Resources"].as_array().unwrap().len()
+        let list = acme.scim.get(&format!("/scim/v2/Users?attributes=userName{query}")).await;
+        list.results::<Value>().resources.len()
     };
     assert_eq!(
         (count("").await, count("&count=1000").await, count("&count=1001").await),
@@ -92,7 +92,7 @@ async fn a_token_has_a_hundred_ranges_and_a_client_ten_keys() {
         body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
         acme.admin.post(&tokens, body).await
     };
-    let made = with(json!({"allowedAddresses": ranges(100)})).await.expect(201);
+    let made = with(json!({"allowedAddresses": ranges(100)})).await.created_id();
     points_to(with(json!({"allowedAddresses": ranges(101)})).await, "/allowedAddresses");
     let keys = |count: usize| {
         let keys: Vec<Value> = (0..count).map(|at| tests::make_key(&format!("k{at}")).1).collect();
@@ -101,7 +101,7 @@ async fn a_token_has_a_hundred_ranges_and_a_client_ten_keys() {
     with(keys(10)).await.expect(201);
     with(keys(11)).await.refused(400, "validation.failed");
     // The secret before goes on for as long as was asked, at most for 30 days.
-    let rotate = format!("{tokens}/{}/rotate", made["id"].as_str().unwrap());
+    let rotate = format!("{tokens}/{made}/rotate");
     let overlap = |seconds: i64| json!({"overlapSeconds": seconds});
     acme.admin.post(&rotate, overlap(30 * 24 * 3600 + 1)).await.refused(400, "validation.failed");
     acme.admin.post(&rotate, overlap(30 * 24 * 3600)).await.expect(201);
@@ -114,12 +114,12 @@ async fn an_assertion_is_good_for_ten_minutes_and_what_it_brings_for_an_hour() {
     let acme = app.tenant("acme").await;
     let (key, jwk) = tests::make_key("k1");
     let body = json!({"name": "keys", "kind": "client", "jwks": {"keys": [jwk]}});
-    let made = acme.admin.post(&at(&acme, "scim-tokens"), body).await.expect(201);
+    let made: ScimToken = acme.admin.post(&at(&acme, "scim-tokens"), body).await.created();
     let ask = async |lifetime: i64| {
         let now = app.clock.now().timestamp();
         let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
         header.kid = Some("k1".to_owned());
-        let claims = json!({"iss": made["clientId"], "sub": made["clientId"], "aud": made["tokenEndpoint"],
+        let claims = json!({"iss": made.client_id, "sub": made.client_id, "aud": made.token_endpoint,
             "exp": now + lifetime, "iat": now, "jti": platform::ids::new()});
         let assertion = jsonwebtoken::encode(&header, &claims, &key).unwrap();
         let form = [
@@ -157,20 +157,19 @@ async fn the_log_has_twenty_thousand_requests_and_32_kib_of_a_body() {
     make("bob", (32 << 10) + 1).await;
     let log = at(&acme, "scim-requests");
     let items = eventually("the log", async || {
-        let list = acme.admin.get(&log).await.items::<Value>();
+        let list = acme.admin.get(&log).await.items::<ScimRequest>();
         (list.len() == 2).then_some(list)
     })
     .await;
-    let replay = async |one: &Value| {
-        acme.admin.post(&format!("{log}/{}/replay", one["id"].as_str().unwrap()), json!({})).await
-    };
+    let replay =
+        async |one: &ScimRequest| acme.admin.post(&format!("{log}/{}/replay", one.id), json!({})).await;
     // The newest comes first; what was cut can't be played again.
     replay(&items[0]).await.refused(409, "scim.replay_incomplete");
     replay(&items[1]).await.expect(200);
     // Two organizations, each with 3,000 more than it may have: 5,000 go at once, of both together.
     let other = "/api/v1/tenants/acme/organizations";
-    let other = acme.admin.post(other, json!({"slug": "emea", "name": "EMEA"})).await.expect(201);
-    let other: uuid::Uuid = other["id"].as_str().unwrap().parse().unwrap();
+    let other = acme.admin.post(other, json!({"slug": "emea", "name": "EMEA"})).await.created_id();
+    let other: uuid::Uuid = other.parse().unwrap();
     multiply(&app, "scim_request", 22_998, |_| vec![("id", platform::ids::new().into())]).await;
     multiply(&app, "scim_request", 23_000, |_| {
         vec![("id", platform::ids::new().into()), ("organization_id", other.into())]

@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::{Browser, Issuer, Page, Reply, Tenant, TestApp};
+use tests::{Browser, Exchanged, Issuer, ManagementKey, Page, Reply, ScimToken, Tenant, TestApp, Tokens};
 
 use super::long;
 use crate::sso::{CALLBACK, Module, challenge, claims, module, path, text};
 
 async fn exchange(app: &TestApp, token: &str) -> Reply {
-    app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await
+    app.operator.exchange(token).await
 }
 
 /// A tenant whose provider is played here, and a module.
@@ -60,7 +60,7 @@ async fn a_subject_token_has_16_kib() {
     exchange(&app, &token(padding)).await.expect(200);
     assert!(token(padding + 2).len() > most);
     let refused = exchange(&app, &token(padding + 2)).await.refused(401, "sso.token_refused");
-    assert!(refused["detail"].as_str().unwrap().contains("too long"), "{refused}");
+    assert!(refused.detail.contains("too long"), "{refused:?}");
     app.stop().await;
     issuer.stop().await;
 }
@@ -89,26 +89,23 @@ async fn tokens_live_for_5_minutes_and_a_session_for_30_days() {
     let (app, issuer) = (TestApp::start().await, Issuer::start());
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
-    let made = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
-    let active = async |token: &str| {
-        app.operator.form("/oauth2/introspect", &[("token", token)]).await.expect(200)["active"] == true
-    };
+    let made: Exchanged = exchange(&app, &issuer.token("ann", "org_acme")).await.found();
+    let active = async |token: &str| app.operator.introspect(token).await.active;
     let refresh = async |token: &str| {
         app.anyone().form("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     };
-    let access = text(&made, "token");
     app.clock.advance(TimeDelta::seconds(290));
-    assert!(active(&access).await);
+    assert!(active(&made.token).await);
     app.clock.advance(TimeDelta::seconds(11));
-    assert!(!active(&access).await);
+    assert!(!active(&made.token).await);
     // Used every six days it goes on, until the session's 30 days are over.
-    let mut token = text(&made, "refreshToken");
+    let mut token = made.refresh_token;
     for _ in 0..4 {
         app.clock.advance(TimeDelta::days(6));
-        token = text(&refresh(&token).await.expect(200), "refresh_token");
+        token = refresh(&token).await.found::<Tokens>().refresh().to_owned();
     }
     app.clock.advance(TimeDelta::days(6));
-    assert_eq!(refresh(&token).await.expect(400)["error"], "invalid_grant");
+    refresh(&token).await.oauth_refused(400, "invalid_grant");
     app.stop().await;
     issuer.stop().await;
 }
@@ -118,15 +115,15 @@ async fn a_refresh_token_that_is_not_used_lives_for_7_days() {
     let (app, issuer) = (TestApp::start().await, Issuer::start());
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
-    let made = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
-    let other = exchange(&app, &issuer.token("bob", "org_acme")).await.expect(200);
+    let made: Exchanged = exchange(&app, &issuer.token("ann", "org_acme")).await.found();
+    let other: Exchanged = exchange(&app, &issuer.token("bob", "org_acme")).await.found();
     let refresh = async |token: &str| {
         app.anyone().form("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     };
     app.clock.advance(TimeDelta::days(7) - TimeDelta::minutes(1));
-    refresh(&text(&made, "refreshToken")).await.expect(200);
+    refresh(&made.refresh_token).await.expect(200);
     app.clock.advance(TimeDelta::minutes(2));
-    assert_eq!(refresh(&text(&other, "refreshToken")).await.expect(400)["error"], "invalid_grant");
+    refresh(&other.refresh_token).await.oauth_refused(400, "invalid_grant");
     app.stop().await;
     issuer.stop().await;
 }
@@ -204,13 +201,7 @@ async fn a_mailed_proof_counts_for_15_minutes() {
         });
         let mut browser = Browser::default();
         let page = stage.go(&mut browser).await;
-        let code = tests::eventually("the proof's mail", async || {
-            let mails = app.mails().await;
-            let fits =
-                |mail: &&Value| mail["template"] == "account-proof" && mail["recipient"] == address.as_str();
-            mails.iter().find(fits)?["subject"].as_str()?.rsplit(' ').next().map(ToOwned::to_owned)
-        })
-        .await;
+        let code = app.mailed_code(&address).await;
         app.clock.advance(TimeDelta::minutes(minutes));
         let page = browser.submit(&page, &[("code", &code)]).await;
         assert_eq!(page.parameter("code").is_some(), good, "{minutes}: {} {}", page.url, page.text);
@@ -233,8 +224,8 @@ async fn a_thousand_groups_of_a_person_count() {
         }));
     });
     let code = stage.go(&mut Browser::default()).await.parameter("code").expect("a code");
-    let tokens = stage.module.redeem(app, &code).await.expect(200);
-    assert_eq!(claims(&text(&tokens, "id_token"))["roles"], json!(["contributor"]));
+    let tokens: Tokens = stage.module.redeem(app, &code).await.found();
+    assert_eq!(claims(tokens.id())["roles"], json!(["contributor"]));
     stage.stop().await;
 }
 
@@ -261,11 +252,12 @@ async fn a_credential_that_is_revoked_is_refused_everywhere_after_1_second() {
     let app = TestApp::start().await;
     let (elsewhere, running) = app.replica().await;
     let acme = app.tenant("acme").await;
-    let made = app.operator.post("/api/v1/keys", json!({"name": "k", "role": "module"})).await.expect(201);
-    let key = elsewhere.with(text(&made, "token"));
+    let made: ManagementKey =
+        app.operator.post("/api/v1/keys", json!({"name": "k", "role": "module"})).await.created();
+    let key = elsewhere.with(made.token.unwrap());
     let tokens = path(&acme, "scim-tokens");
-    let token = acme.admin.post(&tokens, json!({"name": "t"})).await.expect(201);
-    let idp = elsewhere.with(text(&token, "token"));
+    let token: ScimToken = acme.admin.post(&tokens, json!({"name": "t"})).await.created();
+    let idp = elsewhere.with(token.token.unwrap());
     let ask = async || {
         (
             key.get("/api/internal/entitlements?tenant=acme").await.status,
@@ -274,8 +266,8 @@ async fn a_credential_that_is_revoked_is_refused_everywhere_after_1_second() {
     };
     let (before, _) = ask().await;
     assert!(before != 401 && ask().await.1 == 200, "{before}");
-    assert_eq!(app.operator.delete(&format!("/api/v1/keys/{}", text(&made, "id"))).await.status, 204);
-    assert_eq!(acme.admin.delete(&format!("{tokens}/{}", text(&token, "id"))).await.status, 204);
+    assert_eq!(app.operator.delete(&format!("/api/v1/keys/{}", made.id)).await.status, 204);
+    assert_eq!(acme.admin.delete(&format!("{tokens}/{}", token.id)).await.status, 204);
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let (key, token) = ask().await;
     assert_eq!((key.as_u16(), token.as_u16()), (401, 401));
@@ -288,9 +280,9 @@ async fn a_person_has_a_hundred_sessions_and_a_further_one_ends_the_oldest() {
     let (app, issuer) = (TestApp::start().await, Issuer::start());
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
-    let first = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    let first: Exchanged = exchange(&app, &issuer.token("ann", "org_acme")).await.found();
     super::multiply(&app, "session", 99, |_| vec![("id", platform::ids::new().into())]).await;
-    let other = exchange(&app, &issuer.token("bob", "org_acme")).await.expect(200);
+    let other: Exchanged = exchange(&app, &issuer.token("bob", "org_acme")).await.found();
     let live = async || {
         let sql = "SELECT count(*) AS n FROM session WHERE ended_at IS NULL";
         let read = async |view: &platform::PlatformView| {
@@ -302,14 +294,13 @@ async fn a_person_has_a_hundred_sessions_and_a_further_one_ends_the_oldest() {
     assert_eq!(live().await, 101);
     exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
     assert_eq!(live().await, 101, "one came, one went");
-    let refresh = async |session: &Value| {
-        let token = text(session, "refreshToken");
-        let form = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+    let refresh = async |session: &Exchanged| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", session.refresh_token.as_str())];
         app.anyone().form("/oauth2/token", &form).await.status.as_u16()
     };
     assert_eq!((refresh(&first).await, refresh(&other).await), (400, 200));
     let ended = app.audit("session.end").await;
-    assert_eq!(ended[0]["details"]["reason"], "superseded", "{ended:?}");
+    assert_eq!(ended[0].details["reason"], "superseded", "{ended:?}");
     app.stop().await;
     issuer.stop().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use platform::{Ctx, PlatformTx};
 use serde_json::{Value, json};
-use tests::{Issuer, Receiver, TestApp, eventually, on_postgres};
+use tests::{Attempt, Delivery, DeliveryLog, Issuer, Mail, Receiver, TestApp, eventually, on_postgres};
 
 use super::{long, multiply, points_to, rows};
 use crate::scim::user;
@@ -13,13 +13,12 @@ use crate::scim::user;
 const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
 
 /// The first attempt at the newest delivery of an event, once there is one.
-async fn attempt(app: &TestApp, event: &str) -> Value {
+async fn attempt(app: &TestApp, event: &str) -> Attempt {
     eventually("an attempt", async || {
-        let list = app.operator.get("/api/v1/deliveries").await.expect(200);
-        let one = list["items"].as_array()?.iter().find(|one| one["eventType"] == event)?;
-        let id = one["id"].as_str()?.to_owned();
-        let one = app.operator.get(&format!("/api/v1/deliveries/{id}")).await.expect(200);
-        Some(one["log"].as_array()?.first()?.clone())
+        let list: Vec<Delivery> = app.operator.get("/api/v1/deliveries").await.items();
+        let id = &list.iter().find(|one| one.event_type == event)?.id;
+        let one: DeliveryLog = app.operator.get(&format!("/api/v1/deliveries/{id}")).await.found();
+        one.log.into_iter().next()
     })
     .await
 }
@@ -39,8 +38,7 @@ async fn an_outside_answer_has_1_mib() {
                 document["padding"] = json!(long(rest));
             }));
         });
-        let body = json!({"subjectToken": issuer.token(&format!("p{bytes}"), "org_acme")});
-        let reply = app.operator.post("/api/internal/sso/exchange", body).await;
+        let reply = app.operator.exchange(&issuer.token(&format!("p{bytes}"), "org_acme")).await;
         if status == 200 {
             reply.expect(200);
         } else {
@@ -67,13 +65,13 @@ async fn no_redirect_is_followed_and_nobody_is_waited_for_longer_than_10_seconds
     moved.answer(302);
     app.operator.post(ENDPOINTS, json!({"url": moved.url, "eventTypes": ["user.created"]})).await.expect(201);
     user(&acme, "ann").await;
-    assert_eq!(attempt(&app, "user.created").await["responseStatus"], 302);
+    assert_eq!(attempt(&app, "user.created").await.response_status, Some(302));
     moved.answer(204);
     hung.answer(0);
     app.operator.post(ENDPOINTS, json!({"url": hung.url, "eventTypes": ["group.created"]})).await.expect(201);
     crate::scim::group(&acme, "team", &[]).await;
     let tried = attempt(&app, "group.created").await;
-    assert!(tried["responseStatus"].is_null() && tried["error"].is_string(), "{tried}");
+    assert!(tried.response_status.is_none() && tried.error.is_some(), "{tried:?}");
     moved.stop().await;
     hung.stop().await;
     app.stop().await;
@@ -90,7 +88,7 @@ async fn a_kib_of_what_a_receiver_says_is_kept() {
     app.operator.post(ENDPOINTS, types(100)).await.expect(201);
     user(&acme, "ann").await;
     let tried = attempt(&app, "user.created").await;
-    let said = tried["responseBody"].as_str().unwrap_or_else(|| panic!("{tried}")).len();
+    let said = tried.response_body.as_ref().unwrap_or_else(|| panic!("{tried:?}")).len();
     assert!((1_000..=1_024).contains(&said), "{said}");
     receiver.stop().await;
     app.stop().await;
@@ -190,8 +188,8 @@ async fn mails_and_batches_are_there_for_90_days() {
     let path = "/api/v1/tenants/acme/invitations/bulk";
     acme.admin.post(path, json!({"invitations": lines})).await.expect(202);
     let settled = async || {
-        let mails = app.mails().await;
-        (mails.len() == 3 && mails.iter().all(|mail| mail["status"] != "queued")).then_some(())
+        let mails: Vec<Mail> = acme.admin.get("/api/v1/tenants/acme/mails").await.items();
+        (mails.len() == 3 && mails.iter().all(|mail| mail.status != "queued")).then_some(())
     };
     eventually("three mails", settled).await;
     let counts = async || {
@@ -256,7 +254,7 @@ async fn the_store_has_its_connections_and_none_more() {
 async fn a_deployment_has_30_minutes_and_is_removed() {
     let arm = tests::Arm::start();
     arm.sick(u32::MAX);
-    let app = crate::azure::start(&arm).await;
+    let app = TestApp::at_azure(&arm).await;
     assert_eq!(
         app.running.service.config.section::<azure::Settings>().deployment_timeout,
         Duration::from_secs(30 * 60)
@@ -267,7 +265,7 @@ async fn a_deployment_has_30_minutes_and_is_removed() {
     eventually("the instance to be asked for its health", waits).await;
     app.clock.advance(TimeDelta::minutes(29));
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(app.operator.get("/api/v1/tenants/acme").await.expect(200)["status"], "provisioning");
+    assert_eq!(app.operator.tenant("acme").await.status, "provisioning");
     app.clock.advance(TimeDelta::minutes(2));
     tests::status(&app.operator, "acme", "failed").await;
     assert!(arm.groups().is_empty());
@@ -343,7 +341,7 @@ async fn who_waits_for_room_looks_every_5_seconds_and_fifty_are_woken_at_a_time(
     };
     assert_eq!(sleeping().await, 61);
     // Room of a kind that it can't use wakes it; it looks, and sleeps again.
-    app.operator.post("/api/v1/instances", json!({"name": "other", "mode": "shared"})).await.expect(201);
+    app.operator.pool("other").await;
     let woken = async || (sleeping().await < 61).then_some(());
     eventually("the event", woken).await;
     assert!((11..=12).contains(&sleeping().await), "fifty of sixty-one were woken");

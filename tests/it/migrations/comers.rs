@@ -1,11 +1,11 @@
 //! People of the version before come again: the service is started on their store, and they are who they were.
 
 use serde_json::json;
-use tests::Browser;
+use tests::{Browser, Exchanged, Invitation, Tokens};
 
 use super::rows::*;
 use super::world::*;
-use crate::sso::{claims as claims_of, module, text};
+use crate::sso::{claims as claims_of, module};
 
 const ALICE: &str = "alice@corp.example";
 
@@ -30,8 +30,8 @@ async fn a_link_whose_issuer_can_not_be_told_is_proved_once() {
     let code = world.mailed_code(ALICE).await;
     let page = browser.submit(&page, &[("code", &code)]).await;
     let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
-    let tokens = module.redeem(&world.app, &code).await.expect(200);
-    assert_eq!(claims_of(&text(&tokens, "id_token"))["sub"], id(1).to_string());
+    let tokens: Tokens = module.redeem(&world.app, &code).await.found();
+    assert_eq!(claims_of(tokens.id())["sub"], id(1).to_string());
     // From then on she is known, at every door of the connection.
     assert_eq!(world.before.links(1).await, [(links_at(CHANGED, &world.corp.url), "alice".to_owned())]);
     for email in [None, Some(ALICE), Some("other@x.test")] {
@@ -95,8 +95,8 @@ async fn a_token_goes_to_the_connection_that_was_there_first_or_has_answered() {
     add(since(oidc(BETA, 0xc7, (&old.corp.url, "late")), 20)).await;
     let world = old.start().await;
     for (client, tenant) in [("same", "acme"), ("both", "beta"), ("late", "beta")] {
-        let done = world.by(client, "eve", None).await.expect(200);
-        assert_eq!(done["tenantSlug"], tenant, "{client}");
+        let done: Exchanged = world.by(client, "eve", None).await.found();
+        assert_eq!(done.tenant_slug, tenant, "{client}");
     }
     world.stop().await;
 }
@@ -152,9 +152,9 @@ async fn an_invitation_is_what_it_was() {
     add(with(row, vec![("expires_at", days_ago(1).into())])).await;
     let world = old.start().await;
 
-    let zoe = world.accept("token 1").await.expect(200);
-    assert_eq!((text(&zoe, "status"), text(&zoe, "role")), ("accepted".to_owned(), "admin".to_owned()));
-    let zoe = (text(&zoe, "userId"), "admin".to_owned(), ACME.1.to_string());
+    let zoe: Invitation = world.accept("token 1").await.found();
+    assert_eq!((zoe.status.as_str(), zoe.role.as_str()), ("accepted", "admin"));
+    let zoe = (zoe.user_id.unwrap(), "admin".to_owned(), ACME.1.to_string());
     assert_eq!(came_in(world.by_issuer("z", Some("zoe@x.test"), true).await), zoe);
     // By another door than the token, where the address is said by who may say it.
     world.by_issuer("y", Some("yan@x.test"), false).await.refused(409, "sso.link_required");
@@ -213,7 +213,7 @@ async fn who_was_switched_off_stays_out_until_somebody_lets_them_in_who_may() {
         reply.refused(403, "user.deactivated");
     }
     let users = world.users().await;
-    assert!(users.len() == 2 && users.iter().all(|user| user["active"] == false), "{users:?}");
+    assert!(users.len() == 2 && users.iter().all(|user| !user.active), "{users:?}");
     // An admin lets in whom no directory keeps, and a directory its own.
     let on = json!({"active": true});
     let [hal, ian] = [1, 2].map(|user| format!("{USERS}/{}", id(user)));

@@ -3,11 +3,11 @@
 use platform::crypto::sha256;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use tests::{Browser, Reply};
+use tests::{Browser, Reply, Tokens};
 
 use super::rows::*;
 use super::world::*;
-use crate::sso::{claims as claims_of, module, text};
+use crate::sso::{claims as claims_of, module};
 
 const PIA: &str = "pia@corp.example";
 const CODE: &str = "123456";
@@ -23,10 +23,9 @@ fn is_signed_in(reply: &Reply) -> bool {
 }
 
 /// What support sees of the sign-in that was under way: how it stands, and who it was.
-async fn stands(world: &World) -> (String, serde_json::Value) {
-    let found = world.app.operator.get("/api/v1/sign-ins?code=ABCD-EFGH").await.expect(200);
-    let one = &found["items"][0];
-    (text(one, "status"), one["userId"].clone())
+async fn stands(world: &World) -> (String, Option<String>) {
+    let one = world.app.operator.sign_in("ABCD-EFGH").await;
+    (one.status, one.user_id)
 }
 
 #[actix_web::test]
@@ -49,7 +48,7 @@ async fn a_sign_in_that_was_begun_before_comes_back_after() {
     let back = Reply::read(at_provider.query(&query)).await;
     let reply = browser(world.app.anyone().request(Method::GET, back.header("location"))).await;
     assert!(is_signed_in(&reply), "{} {}", reply.status, reply.text);
-    assert_eq!(stands(&world).await, ("succeeded".to_owned(), json!(id(1))));
+    assert_eq!(stands(&world).await, ("succeeded".to_owned(), Some(id(1).to_string())));
     world.stop().await;
 }
 
@@ -77,7 +76,7 @@ async fn a_code_that_was_mailed_before_proves_an_account_after() {
     assert_eq!((wrong.status.as_u16(), is_signed_in(&wrong)), (403, false), "{}", wrong.text);
     let right = say(CODE).await;
     assert!(is_signed_in(&right), "{} {}", right.status, right.text);
-    assert_eq!(stands(&world).await, ("succeeded".to_owned(), json!(id(1))));
+    assert_eq!(stands(&world).await, ("succeeded".to_owned(), Some(id(1).to_string())));
     assert_eq!(world.before.links(1).await, [(links_at(CHANGED, &world.corp.url), "pia".to_owned())]);
     assert_eq!(came_in(world.by("changed", "pia", None).await), who(1, "contributor", ACME));
     world.stop().await;
@@ -114,7 +113,7 @@ async fn a_session_goes_on_and_is_of_the_connection_that_opened_it() {
         let reply = world.app.anyone().form("/oauth2/token", &form).await;
         assert_eq!(reply.status.as_u16(), if *goes_on { 200 } else { 400 }, "{issuer} {}", reply.text);
         if *goes_on {
-            let claims = claims_of(&text(&reply.json(), "access_token"));
+            let claims = claims_of(&reply.found::<Tokens>().access_token);
             assert_eq!(claims["sub"], id(*user).to_string());
         }
     }

@@ -2,7 +2,7 @@
 //! younger is marked and listed, and nobody is somebody else afterwards.
 
 use serde_json::{Value as Json, json};
-use tests::{Client, Reply, command};
+use tests::{Client, Exchanged, Invitation, Reply, command};
 
 use super::before::Before;
 use super::rows::*;
@@ -143,17 +143,19 @@ async fn people_of_one_name_stay_who_they_are_and_an_admin_is_told_of_them() {
     let gateway = app.key("gateway", None).await;
     for (at, (place, name, ..)) in (1_u128..).zip(PEOPLE) {
         for email in [None, Some("strasse@x.example"), Some("finn@x.example")] {
-            let done = by_gateway(&gateway, &format!("u{at}"), email).await.expect(200);
-            let is = (text(&done["user"], "id"), text(&done, "organizationId"));
-            assert_eq!(is, (id(at).to_string(), place.1.to_string()), "{name} {email:?}");
+            let done: Exchanged = by_gateway(&gateway, &format!("u{at}"), email).await.found();
+            assert_eq!(
+                (done.user.id, done.organization_id),
+                (id(at).to_string(), place.1.to_string()),
+                "{name} {email:?}"
+            );
         }
     }
     for email in ["strasse@x.example", "finn@x.example"] {
         by_gateway(&gateway, "a stranger", Some(email)).await.refused(409, "sso.subject_other");
     }
-    let listed = app.operator.get("/api/v1/tenants/acme/users?limit=200").await.expect(200);
     let mut names: Vec<String> =
-        listed["items"].as_array().expect("a list").iter().map(|user| text(user, "userName")).collect();
+        app.operator.users("acme").await.into_iter().map(|user| user.user_name).collect();
     let mut all = PEOPLE.map(|(_, name, ..)| name.to_owned()).to_vec();
     names.sort();
     all.sort();
@@ -171,12 +173,12 @@ async fn people_of_one_name_stay_who_they_are_and_an_admin_is_told_of_them() {
     }
     // Each invitation of the mailbox can be accepted: by one person, whose mailbox it is.
     let pending = "/api/v1/tenants/acme/invitations?status=pending";
-    assert_eq!(app.operator.get(pending).await.expect(200)["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(app.operator.get(pending).await.count(), 2);
     let mut accepted = Vec::new();
     for email in ZOE {
         let token = json!({"token": format!("token {email}")});
-        let done = app.anyone().post("/api/v1/invitations/accept", token).await.expect(200);
-        accepted.push((text(&done, "status"), text(&done, "role"), text(&done, "userId")));
+        let done: Invitation = app.anyone().post("/api/v1/invitations/accept", token).await.found();
+        accepted.push((done.status, done.role, done.user_id.unwrap()));
     }
     assert_eq!(accepted[0], accepted[1]);
     assert_eq!((accepted[0].0.as_str(), accepted[0].1.as_str()), ("accepted", "contributor"));

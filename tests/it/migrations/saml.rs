@@ -89,6 +89,6 @@ async fn a_link_by_saml_is_who_it_was_or_is_proved_once() {
     assert!(is_signed_in(app, &browser), "{} {}", page.url, page.text);
 
     let users = world.users().await;
-    assert!(users.len() == 2 && users.iter().all(|user| user["role"] == "contributor"), "{users:?}");
+    assert!(users.len() == 2 && users.iter().all(|user| user.role == "contributor"), "{users:?}");
     world.stop().await;
 }

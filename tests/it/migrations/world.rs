@@ -2,12 +2,11 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{AUDIENCE, Issuer, Reply, TestApp, eventually};
+use tests::{AUDIENCE, Exchanged, Invitation, Issuer, Reply, TestApp, User};
 
 use super::before::Before;
 use super::people::PEOPLE;
 use super::rows::*;
-use crate::sso::text;
 
 const EXCHANGE: &str = "/api/internal/sso/exchange";
 const ACCEPT: &str = "/api/v1/invitations/accept";
@@ -74,8 +73,8 @@ pub(super) struct World {
 
 /// Who came in: the user, as what, and where.
 pub(super) fn came_in(reply: Reply) -> (String, String, String) {
-    let done = reply.expect(200);
-    (text(&done["user"], "id"), text(&done["user"], "role"), text(&done, "organizationId"))
+    let done: Exchanged = reply.found();
+    (done.user.id, done.user.role, done.organization_id)
 }
 
 /// The same, as it should be.
@@ -97,7 +96,7 @@ impl World {
     }
 
     pub(super) async fn exchange(&self, issuer: &Issuer, claims: &Value) -> Reply {
-        self.app.operator.post(EXCHANGE, json!({"subjectToken": issuer.sign(claims)})).await
+        self.app.operator.exchange(&issuer.sign(claims)).await
     }
 
     /// What the provider says of somebody to this client of its, one of the connections.
@@ -128,14 +127,13 @@ impl World {
         self.app.anyone().post(ACCEPT, json!({"token": token})).await
     }
 
-    pub(super) async fn users(&self) -> Vec<Value> {
-        let listed = self.app.operator.get(USERS).await.expect(200);
-        listed["items"].as_array().expect("a list").clone()
+    pub(super) async fn users(&self) -> Vec<User> {
+        self.app.operator.users("acme").await
     }
 
     pub(super) async fn status(&self, invitation: u128) -> String {
         let path = format!("/api/v1/tenants/acme/invitations/{}", id(invitation));
-        text(&self.app.operator.get(&path).await.expect(200), "status")
+        self.app.operator.get(&path).await.found::<Invitation>().status
     }
 
     /// What the provider says of whoever signs in there by a browser from now on.
@@ -149,11 +147,6 @@ impl World {
     }
 
     pub(super) async fn mailed_code(&self, to: &str) -> String {
-        eventually("the code's mail", async || {
-            let mails = self.app.mails().await;
-            let asks = |mail: &&Value| mail["template"] == "account-proof" && mail["recipient"] == to;
-            mails.iter().find(asks)?["subject"].as_str()?.rsplit(' ').next().map(ToOwned::to_owned)
-        })
-        .await
+        self.app.mailed_code(to).await
     }
 }

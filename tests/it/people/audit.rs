@@ -1,27 +1,29 @@
 //! A refused exchange is in the trail of the tenant whose it was, with the organization that refused where one was found.
 
+use tests::AuditEvent;
+
 use super::*;
 use crate::sso::module;
 
 /// The newest refusal of an exchange in the tenant's own trail: its code and organization.
 async fn newest(stage: &Stage, reader: &Client) -> (Value, Value) {
     let path = format!("/api/v1/audit-events?action=sso.exchange&outcome=denied&tenantId={}", stage.acme.id);
-    let newest = reader.get(&path).await.expect(200)["items"][0].clone();
-    assert_eq!((&newest["outcome"], &newest["tenantId"]), (&json!("denied"), &json!(stage.acme.id)));
-    (newest["details"]["code"].clone(), newest["details"]["organizationId"].clone())
+    let newest: AuditEvent = reader.get(&path).await.first();
+    assert_eq!((newest.outcome.as_str(), newest.tenant_id.as_ref()), ("denied", Some(&stage.acme.id)));
+    (newest.details["code"].clone(), newest.details["organizationId"].clone())
 }
 
 #[actix_web::test]
 async fn a_tenants_admin_sees_who_was_refused_and_by_which_organization() {
     let stage = Stage::set().await;
     let (eng, directory) = stage.organization("eng").await;
-    let default = stage.default_organization().await;
+    let default = json!(stage.default_organization().await);
     let admin = &stage.acme.admin;
     let ann = json!({"userName": "ann@x.test", "externalId": "ann"});
-    let ann = directory.post(USERS, ann).await.expect(201);
-    assert_eq!(directory.delete(&format!("{USERS}/{}", text(&ann, "id"))).await.status, 204);
+    let ann = directory.post(USERS, ann).await.created_id();
+    assert_eq!(directory.delete(&format!("{USERS}/{ann}")).await.status, 204);
     stage.exchange(&stage.claims("ann", "ann@x.test")).await.refused(403, "user.deactivated");
-    assert_eq!(newest(&stage, admin).await, (json!("user.deactivated"), eng));
+    assert_eq!(newest(&stage, admin).await, (json!("user.deactivated"), json!(eng)));
     let bob = stage.push(json!({"userName": "bob@x.test", "externalId": "bob"})).await;
     stage.switch(&bob, false).await;
     stage.by_gateway("b-1", &[(EMAIL, "bob@x.test")]).await.refused(403, "user.deactivated");
@@ -41,7 +43,7 @@ async fn a_tenants_admin_sees_who_was_refused_and_by_which_organization() {
 #[actix_web::test]
 async fn so_is_what_a_connection_or_a_module_was_refused() {
     let stage = Stage::set().await;
-    let default = stage.default_organization().await;
+    let default = json!(stage.default_organization().await);
     let admin = &stage.acme.admin;
     let corp = Issuer::start();
     connected(&stage.acme, &corp, "c1", json!({})).await;

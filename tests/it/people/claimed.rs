@@ -13,22 +13,19 @@ async fn an_account_made_with_an_address_that_nobody_proved_is_whose_address_it_
     let corp = Issuer::start();
     let own = connected(&stage.acme, &corp, "c1", json!({})).await;
     connected(&stage.acme, &corp, "c2", json!({})).await;
-    let policy = json!({"connectionId": own["id"]});
+    let policy = json!({"connectionId": own.id});
     stage.acme.admin.put(&path(&stage.acme, "sso-policy"), policy).await.expect(200);
     prove_domain(&stage.app, &stage.acme, "corp.example").await;
     let squatter = id_claims(&corp, "c2", "m", CEO);
-    let squatted = present(&stage.app, &corp, &squatter, json!({})).await.expect(200);
+    let squatted: Exchanged = present(&stage.app, &corp, &squatter, json!({})).await.found();
     let theirs = id_claims(&corp, "c1", "ceo", CEO);
-    let done = present(&stage.app, &corp, &theirs, json!({})).await.expect(200);
-    assert_eq!(done["user"]["id"], squatted["user"]["id"]);
+    let done: Exchanged = present(&stage.app, &corp, &theirs, json!({})).await.found();
+    assert_eq!(done.user.id, squatted.user.id);
     // Who was there before is out, and doesn't come back.
-    let refresh = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", squatted["refreshToken"].as_str().expect("a token")),
-    ];
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", squatted.refresh_token.as_str())];
     assert_eq!(stage.app.anyone().form("/oauth2/token", &refresh).await.status, 400);
     present(&stage.app, &corp, &squatter, json!({})).await.refused(409, "sso.link_required");
-    assert_eq!(present(&stage.app, &corp, &theirs, json!({})).await.expect(200)["user"], done["user"]);
+    assert_eq!(present(&stage.app, &corp, &theirs, json!({})).await.found::<Exchanged>().user, done.user);
     corp.stop().await;
     stage.stop().await;
 }
@@ -40,11 +37,11 @@ async fn a_subject_that_is_an_address_is_not_found_by_it() {
     connected(&stage.acme, &corp, "c1", json!({})).await;
     stage.invite(CEO, "admin").await;
     let claims = without(id_claims(&corp, "c1", CEO, CEO), "email");
-    let squatter = present(&stage.app, &corp, &claims, json!({})).await.expect(200);
-    assert_eq!(squatter["user"]["role"], "viewer");
-    let ceo = stage.exchange(&stage.claims("ceo", CEO)).await.expect(200);
-    assert_ne!(ceo["user"]["id"], squatter["user"]["id"]);
-    assert_eq!(ceo["user"]["role"], "admin");
+    let squatter: Exchanged = present(&stage.app, &corp, &claims, json!({})).await.found();
+    assert_eq!(squatter.user.role, "viewer");
+    let ceo: Exchanged = stage.exchange(&stage.claims("ceo", CEO)).await.found();
+    assert_ne!(ceo.user.id, squatter.user.id);
+    assert_eq!(ceo.user.role, "admin");
     corp.stop().await;
     stage.stop().await;
 }
@@ -62,7 +59,7 @@ async fn one_stranger_who_comes_often_at_once_is_one_person() {
     let users: std::collections::BTreeSet<String> = join_all((0..64).map(come))
         .await
         .into_iter()
-        .map(|reply| reply.expect(200)["user"]["id"].to_string())
+        .map(|reply| reply.found::<Exchanged>().user.id)
         .collect();
     assert_eq!(users.len(), 1);
     stage.stop().await;
@@ -75,7 +72,7 @@ async fn a_directory_accepts_no_invitation_of_an_address_that_is_not_its_own() {
     let invitation = stage.invite("cfo@partner.test", "admin").await;
     let emails = json!([{"value": "x@corp.example", "primary": true}, {"value": "cfo@partner.test"}]);
     let pushed = stage.push(json!({"userName": "x@corp.example", "emails": emails})).await;
-    assert_eq!(stage.user(&pushed["id"]).await["role"], "viewer");
+    assert_eq!(stage.user(&pushed.id).await.role, "viewer");
     assert_eq!(stage.state(&invitation).await, "pending");
     stage.stop().await;
 }

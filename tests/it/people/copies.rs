@@ -17,27 +17,27 @@ async fn another_tenants_copy_of_a_connection_takes_nothing_from_the_first() {
     let ours = connected(&stage.acme, &corp, "c1", json!({})).await;
     let alice = id_claims(&corp, "c1", "alice", "alice@corp.example");
     let come = async |named: Value| present(&stage.app, &corp, &alice, named).await;
-    let first = come(json!({})).await.expect(200);
-    assert_eq!(first["tenantId"], stage.acme.id.as_str());
+    let first: Exchanged = come(json!({})).await.found();
+    assert_eq!(first.tenant_id, stage.acme.id.as_str());
     let copy = connected(&evil, &corp, "c1", json!({})).await;
     let disabled = connected(&evil, &corp, "c1", json!({"enabled": false})).await;
     for named in [
         json!({}),
         json!({"tenant": "acme"}),
         json!({"tenant": stage.acme.id}),
-        json!({"connection": ours["id"]}),
-        json!({"tenant": "acme", "connection": ours["id"], "organization": "default"}),
+        json!({"connection": ours.id}),
+        json!({"tenant": "acme", "connection": ours.id, "organization": "default"}),
     ] {
-        let done = come(named.clone()).await.expect(200);
-        assert_eq!(done["tenantId"], first["tenantId"], "{named}");
-        assert_eq!(done["user"]["id"], first["user"]["id"], "{named}");
+        let done: Exchanged = come(named.clone()).await.found();
+        assert_eq!(done.tenant_id, first.tenant_id, "{named}");
+        assert_eq!(done.user.id, first.user.id, "{named}");
     }
     // Whoever names the other one gets the other one.
-    for named in [json!({"tenant": "evil"}), json!({"connection": copy["id"]})] {
-        assert_eq!(come(named.clone()).await.expect(200)["tenantId"], evil.id.as_str(), "{named}");
+    for named in [json!({"tenant": "evil"}), json!({"connection": copy.id})] {
+        assert_eq!(come(named.clone()).await.found::<Exchanged>().tenant_id, evil.id.as_str(), "{named}");
     }
-    come(json!({"connection": disabled["id"]})).await.refused(403, "connection.disabled");
-    let crossed = json!({"tenant": "acme", "connection": copy["id"]});
+    come(json!({"connection": disabled.id})).await.refused(403, "connection.disabled");
+    let crossed = json!({"tenant": "acme", "connection": copy.id});
     come(crossed).await.refused(401, "sso.token_refused");
     come(json!({"tenant": "nobody"})).await.refused(404, "sso.tenant_unknown");
     come(json!({"organization": "nobody"})).await.refused(404, "sso.organization_unknown");
@@ -68,8 +68,8 @@ async fn of_equal_connections_the_one_whose_provider_has_answered_counts() {
     let page = Browser::default().open(module.authorize(&stage.app, &[("tenant", "acme")])).await;
     assert!(page.parameter("code").is_some(), "{} {}", page.url, page.text);
     let alice = id_claims(&corp, "c1", "alice", "alice@corp.example");
-    let done = present(&stage.app, &corp, &alice, json!({})).await.expect(200);
-    assert_eq!(done["tenantId"], stage.acme.id.as_str());
+    let done: Exchanged = present(&stage.app, &corp, &alice, json!({})).await.found();
+    assert_eq!(done.tenant_id, stage.acme.id.as_str());
     assert_eq!(stage.users().await.len(), 1);
     stage.stop().await;
     corp.stop().await;
@@ -98,8 +98,8 @@ async fn the_last_of_two_hundred_and_one_connections_of_an_issuer_is_found() {
     connected(&other, &corp, "last", json!({})).await;
     for (client, tenant) in [("last", &other), ("filler199", &stage.acme), ("c0", &stage.acme)] {
         let claims = id_claims(&corp, client, client, &format!("{client}@corp.example"));
-        let done = present(&stage.app, &corp, &claims, json!({})).await.expect(200);
-        assert_eq!(done["tenantId"], tenant.id.as_str(), "{client}");
+        let done: Exchanged = present(&stage.app, &corp, &claims, json!({})).await.found();
+        assert_eq!(done.tenant_id, tenant.id.as_str(), "{client}");
     }
     let unknown = id_claims(&corp, "nobody", "x", "x@corp.example");
     present(&stage.app, &corp, &unknown, json!({})).await.refused(401, "sso.token_refused");

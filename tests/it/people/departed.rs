@@ -1,5 +1,7 @@
 //! Whom their directory switched off or removed: refused at every door, under whatever name, until its word or an admin's newer one.
 
+use tests::ScimToken;
+
 use super::*;
 
 const BOB: &str = "bob@x.test";
@@ -34,9 +36,8 @@ impl Stage {
     /// From now on people are added by hand: the directory has no token any more.
     async fn end_scim(&self) {
         let tokens = format!("{ORGANIZATIONS}/default/scim-tokens");
-        let listed = self.acme.admin.get(&tokens).await.expect(200);
-        for token in listed["items"].as_array().expect("a list") {
-            let one = format!("{tokens}/{}", text(token, "id"));
+        for token in self.acme.admin.get(&tokens).await.items::<ScimToken>() {
+            let one = format!("{tokens}/{}", token.id);
             assert_eq!(self.acme.admin.delete(&one).await.status, 204);
         }
     }
@@ -56,8 +57,8 @@ async fn the_directorys_person_is_not_made_a_second_time_by_their_address() {
     stage.as_the_directorys_bob().await.refused(403, "user.deactivated");
     assert_eq!((stage.users().await.len(), stage.seats().await), (1, (0, 0)));
     stage.switch(&bob, true).await;
-    let done = stage.as_the_directorys_bob().await.expect(200);
-    assert_eq!(done["user"]["id"], bob["id"]);
+    let done: Exchanged = stage.as_the_directorys_bob().await.found();
+    assert_eq!(done.user.id, bob.id);
     stage.stop().await;
 }
 
@@ -65,11 +66,10 @@ async fn the_directorys_person_is_not_made_a_second_time_by_their_address() {
 async fn who_was_signed_in_when_the_directory_removed_them_is_out_and_stays_out() {
     let stage = Stage::set().await;
     let bob = stage.push(bsmith()).await;
-    let session = stage.as_the_directorys_bob().await.expect(200);
+    let session: Exchanged = stage.as_the_directorys_bob().await.found();
     stage.remove(&bob).await;
-    let refresh = text(&session, "refreshToken");
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
-    assert_eq!(stage.app.anyone().form("/oauth2/token", &form).await.expect(400)["error"], "invalid_grant");
+    let form = [("grant_type", "refresh_token"), ("refresh_token", session.refresh_token.as_str())];
+    stage.app.anyone().form("/oauth2/token", &form).await.oauth_refused(400, "invalid_grant");
     stage.as_the_directorys_bob().await.refused(403, "user.deactivated");
     for reply in stage.try_as_bob().await {
         reply.refused(403, "user.deactivated");
@@ -84,12 +84,12 @@ async fn whom_the_directory_makes_again_is_there_again() {
     let first = stage.push(bsmith()).await;
     stage.remove(&first).await;
     let again = stage.push(bsmith()).await;
-    assert_ne!(again["id"], first["id"]);
+    assert_ne!(again.id, first.id);
     for reply in stage.try_as_bob().await {
         reply.refused(409, "sso.link_required");
     }
-    let done = stage.as_the_directorys_bob().await.expect(200);
-    assert_eq!(done["user"]["id"], again["id"]);
+    let done: Exchanged = stage.as_the_directorys_bob().await.found();
+    assert_eq!(done.user.id, again.id);
     stage.remove(&again).await;
     stage.as_the_directorys_bob().await.refused(403, "user.deactivated");
     stage.stop().await;
@@ -103,8 +103,8 @@ async fn whom_the_directory_removed_comes_back_by_an_admins_new_invitation() {
     stage.exchange(&stage.claims("b-77", BOB)).await.refused(403, "user.deactivated");
     stage.end_scim().await;
     let invitation = stage.invite(BOB, "contributor").await;
-    let done = stage.exchange(&stage.claims("b-77", BOB)).await.expect(200);
-    assert_eq!(done["user"]["role"], "contributor");
+    let done: Exchanged = stage.exchange(&stage.claims("b-77", BOB)).await.found();
+    assert_eq!(done.user.role, "contributor");
     assert_eq!((stage.state(&invitation).await.as_str(), stage.seats().await), ("accepted", (1, 0)));
     stage.stop().await;
 }
@@ -116,10 +116,10 @@ async fn whom_the_directory_removed_comes_back_by_the_token_of_a_new_invitation(
     stage.remove(&bob).await;
     stage.end_scim().await;
     stage.invite(BOB, "guest").await;
-    let accepted = stage.accept(BOB).await.expect(200);
-    assert_eq!(accepted["role"], "guest");
-    let done = stage.exchange(&stage.claims("b-77", BOB)).await.expect(200);
-    assert_eq!(done["user"]["id"], accepted["userId"]);
+    let accepted: Invitation = stage.accept(BOB).await.found();
+    assert_eq!(accepted.role, "guest");
+    let done: Exchanged = stage.exchange(&stage.claims("b-77", BOB)).await.found();
+    assert_eq!(Some(done.user.id), accepted.user_id);
     stage.stop().await;
 }
 
@@ -142,7 +142,7 @@ async fn the_directorys_goodbye_ends_an_invitation() {
         }
         let users = stage.users().await;
         assert_eq!(users.len(), usize::from(!removed));
-        assert!(users.iter().all(|user| user["active"] == false && user["role"] == "viewer"), "{users:?}");
+        assert!(users.iter().all(|user| !user.active && user.role == "viewer"), "{users:?}");
         assert_eq!(stage.seats().await, (0, 0));
         stage.stop().await;
     }

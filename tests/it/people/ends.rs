@@ -8,8 +8,8 @@ use super::*;
 async fn a_long_name_is_cut() {
     let stage = Stage::set().await;
     let claims = with(stage.claims("ann", "ann@x.test"), "name", "n".repeat(300));
-    let done = stage.exchange(&claims).await.expect(200);
-    assert_eq!(done["user"]["displayName"].as_str().map(str::len), Some(200));
+    let done: Exchanged = stage.exchange(&claims).await.found();
+    assert_eq!(done.user.display_name.as_deref().map(str::len), Some(200));
     stage.stop().await;
 }
 

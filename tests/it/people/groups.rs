@@ -1,5 +1,7 @@
 //! Groups that a provider names at a sign-in: they give a role, and take it back when they are named no more.
 
+use tests::ExchangedUser;
+
 use super::*;
 use crate::sso::path;
 
@@ -13,13 +15,13 @@ async fn mapped() -> (Stage, Issuer) {
 }
 
 /// Signs Ann in with these groups, or without a word about groups.
-async fn come(stage: &Stage, corp: &Issuer, groups: Option<Value>) -> Value {
+async fn come(stage: &Stage, corp: &Issuer, groups: Option<Value>) -> ExchangedUser {
     let claims = id_claims(corp, "c1", "ann", "ann@x.test");
     let claims = match groups {
         Some(groups) => with(claims, "groups", groups),
         None => claims,
     };
-    present(&stage.app, corp, &claims, json!({})).await.expect(200)["user"].clone()
+    present(&stage.app, corp, &claims, json!({})).await.found::<Exchanged>().user
 }
 
 #[actix_web::test]
@@ -36,8 +38,8 @@ async fn groups_that_a_provider_names_give_a_role_and_take_it_back() {
         (Some(json!([])), "guest"),
     ] {
         let ann = come(&stage, &corp, groups.clone()).await;
-        assert_eq!(ann["role"], role, "{groups:?}");
-        assert_eq!(stage.user(&ann["id"]).await["role"], role, "{groups:?}");
+        assert_eq!(ann.role, role, "{groups:?}");
+        assert_eq!(stage.user(&ann.id).await.role, role, "{groups:?}");
         let admins = if role == "admin" { 2 } else { 1 };
         assert_eq!(stage.quota("admins").await, (admins, 0), "{groups:?}");
     }
@@ -50,10 +52,10 @@ async fn groups_that_a_provider_names_give_a_role_and_take_it_back() {
 async fn a_role_that_an_admin_gave_is_not_taken_by_groups_that_give_none() {
     let (stage, corp) = mapped().await;
     let ann = come(&stage, &corp, Some(json!(["staff"]))).await;
-    assert_eq!(ann["role"], "guest");
-    stage.edit(&ann["id"], json!({"role": "contributor"})).await;
+    assert_eq!(ann.role, "guest");
+    stage.edit(&ann.id, json!({"role": "contributor"})).await;
     for groups in [Some(json!(["staff"])), Some(json!([])), None] {
-        assert_eq!(come(&stage, &corp, groups).await["role"], "contributor");
+        assert_eq!(come(&stage, &corp, groups).await.role, "contributor");
     }
     stage.stop().await;
     corp.stop().await;
@@ -62,8 +64,8 @@ async fn a_role_that_an_admin_gave_is_not_taken_by_groups_that_give_none() {
 #[actix_web::test]
 async fn the_last_admin_stays_one_whatever_groups_say() {
     let (stage, corp) = mapped().await;
-    assert_eq!(come(&stage, &corp, Some(json!(["admins"]))).await["role"], "admin");
-    assert_eq!(come(&stage, &corp, Some(json!([]))).await["role"], "admin");
+    assert_eq!(come(&stage, &corp, Some(json!(["admins"]))).await.role, "admin");
+    assert_eq!(come(&stage, &corp, Some(json!([]))).await.role, "admin");
     assert_eq!(stage.app.audit("user.role_kept").await.len(), 1);
     stage.stop().await;
     corp.stop().await;

@@ -10,16 +10,16 @@ const ANN: &str = "ann@x.test";
 #[actix_web::test]
 async fn who_accepted_by_mail_comes_in_by_any_issuer_that_checked_the_address() {
     let stage = Stage::owned().await;
-    let accepted = stage.accept(OWNER).await.expect(200);
-    assert_eq!((&accepted["status"], &accepted["role"]), (&json!("accepted"), &json!("admin")));
+    let accepted: Invitation = stage.accept(OWNER).await.found();
+    assert_eq!((accepted.status.as_str(), accepted.role.as_str()), ("accepted", "admin"));
     let owner = stage.claims("o-1", OWNER);
     let denied = with(owner.clone(), "email_verified", false);
     for unchecked in [denied, without(owner.clone(), "email_verified")] {
         stage.exchange(&unchecked).await.refused(409, "sso.link_required");
     }
     for _ in 0..2 {
-        let done = stage.exchange(&owner).await.expect(200);
-        assert_eq!((&done["user"]["id"], &done["user"]["role"]), (&accepted["userId"], &json!("admin")));
+        let done: Exchanged = stage.exchange(&owner).await.found();
+        assert_eq!((Some(&done.user.id), done.user.role.as_str()), (accepted.user_id.as_ref(), "admin"));
     }
     assert_eq!((stage.users().await.len(), stage.seats().await), (1, (1, 0)));
     stage.stop().await;
@@ -28,7 +28,7 @@ async fn who_accepted_by_mail_comes_in_by_any_issuer_that_checked_the_address() 
 #[actix_web::test]
 async fn a_gateway_says_in_a_header_whether_it_checked_the_address() {
     let stage = Stage::owned().await;
-    let accepted = stage.accept(OWNER).await.expect(200);
+    let accepted: Invitation = stage.accept(OWNER).await.found();
     let come = async |verified: Option<&str>| {
         let mut headers = vec![(EMAIL, OWNER)];
         headers.extend(verified.map(|said| (VERIFIED, said)));
@@ -37,9 +37,9 @@ async fn a_gateway_says_in_a_header_whether_it_checked_the_address() {
     come(None).await.refused(409, "sso.link_required");
     come(Some("false")).await.refused(409, "sso.link_required");
     let refused = come(Some("maybe")).await.refused(400, "validation.failed");
-    assert_eq!(refused["errors"][0]["pointer"], VERIFIED);
-    let done = come(Some("true")).await.expect(200);
-    assert_eq!((&done["user"]["id"], &done["user"]["role"]), (&accepted["userId"], &json!("admin")));
+    assert_eq!(refused.pointer(), VERIFIED);
+    let done: Exchanged = come(Some("true")).await.found();
+    assert_eq!((Some(&done.user.id), done.user.role.as_str()), (accepted.user_id.as_ref(), "admin"));
     stage.stop().await;
 }
 
@@ -52,13 +52,13 @@ async fn an_invited_owner_who_signs_in_before_accepting_is_admin_at_once() {
     stage.exchange(&unchecked).await.refused(409, "sso.link_required");
     stage.by_gateway("g-1", &[(EMAIL, OWNER)]).await.refused(409, "sso.link_required");
     assert_eq!((stage.users().await.len(), stage.state(&invitation).await.as_str()), (0, "pending"));
-    let done = stage.exchange(&owner).await.expect(200);
-    assert_eq!(done["user"]["role"], "admin");
-    let ended = stage.app.operator.get(&invitation).await.expect(200);
-    assert_eq!((&ended["status"], &ended["userId"]), (&json!("accepted"), &done["user"]["id"]));
+    let done: Exchanged = stage.exchange(&owner).await.found();
+    assert_eq!(done.user.role, "admin");
+    let ended = stage.invitation(&invitation).await;
+    assert_eq!((ended.status.as_str(), ended.user_id), ("accepted", Some(done.user.id)));
     stage.accept(OWNER).await.refused(410, "invitation.gone");
     let users = stage.users().await;
-    assert_eq!((users.len(), &users[0]["source"]), (1, &json!("invitation")));
+    assert_eq!((users.len(), users[0].source.as_str()), (1, "invitation"));
     stage.stop().await;
 }
 
@@ -66,8 +66,8 @@ async fn an_invited_owner_who_signs_in_before_accepting_is_admin_at_once() {
 async fn a_gateways_role_does_not_stand_above_the_invitations() {
     let stage = Stage::owned().await;
     let headers = [(EMAIL, OWNER), (VERIFIED, "true"), ("X-User-Roles", "guest")];
-    let done = stage.by_gateway("g-1", &headers).await.expect(200);
-    assert_eq!(done["user"]["role"], "admin");
+    let done: Exchanged = stage.by_gateway("g-1", &headers).await.found();
+    assert_eq!(done.user.role, "admin");
     stage.stop().await;
 }
 
@@ -79,16 +79,16 @@ async fn whom_the_directory_made_before_they_accepted_is_raised_by_the_mailed_to
     let ann = stage.push(json!({"userName": ANN})).await;
     // Nobody has proven that addresses of this domain are the directory's: it has the seat, and not the role.
     assert_eq!(stage.state(&invitation).await, "pending");
-    assert_eq!((stage.seats().await, &stage.user(&ann["id"]).await["role"]), ((1, 0), &json!("viewer")));
-    let accepted = stage.accept(ANN).await.expect(200);
-    assert_eq!((&accepted["status"], &accepted["role"]), (&json!("accepted"), &json!("contributor")));
-    assert_eq!(accepted["userId"], ann["id"]);
-    let user = stage.user(&ann["id"]).await;
-    assert_eq!((&user["role"], &user["source"]), (&json!("contributor"), &json!("scim")));
+    assert_eq!((stage.seats().await, stage.user(&ann.id).await.role.as_str()), ((1, 0), "viewer"));
+    let accepted: Invitation = stage.accept(ANN).await.found();
+    assert_eq!((accepted.status.as_str(), accepted.role.as_str()), ("accepted", "contributor"));
+    assert_eq!(accepted.user_id.as_ref(), Some(&ann.id));
+    let user = stage.user(&ann.id).await;
+    assert_eq!((user.role.as_str(), user.source.as_str()), ("contributor", "scim"));
     assert_eq!((stage.users().await.len(), stage.seats().await), (1, (1, 0)));
     // The mailed token was the proof of the address: what the issuer checked finds her now.
-    let done = stage.exchange(&stage.claims("a-1", ANN)).await.expect(200);
-    assert_eq!(done["user"]["id"], ann["id"]);
+    let done: Exchanged = stage.exchange(&stage.claims("a-1", ANN)).await.found();
+    assert_eq!(done.user.id, ann.id);
     stage.stop().await;
 }
 
@@ -97,10 +97,10 @@ async fn an_invitation_never_lowers_a_role() {
     let stage = Stage::set().await;
     let invitation = stage.invite(ANN, "viewer").await;
     let ann = stage.push(json!({"userName": ANN})).await;
-    stage.edit(&ann["id"], json!({"role": "admin"})).await;
-    let accepted = stage.accept(ANN).await.expect(200);
-    assert_eq!((&accepted["status"], &accepted["role"]), (&json!("accepted"), &json!("admin")));
-    assert_eq!(stage.user(&ann["id"]).await["role"], "admin");
+    stage.edit(&ann.id, json!({"role": "admin"})).await;
+    let accepted: Invitation = stage.accept(ANN).await.found();
+    assert_eq!((accepted.status.as_str(), accepted.role.as_str()), ("accepted", "admin"));
+    assert_eq!(stage.user(&ann.id).await.role, "admin");
     assert_eq!(stage.state(&invitation).await, "accepted");
     stage.stop().await;
 }
@@ -112,8 +112,8 @@ async fn a_directory_whose_domain_is_proven_accepts_the_invitation_of_whom_it_ma
     let invitation = stage.invite("ann@acme.example", "contributor").await;
     let ann = stage.push(json!({"userName": "ann@acme.example"})).await;
     assert_eq!(stage.state(&invitation).await, "accepted");
-    let user = stage.user(&ann["id"]).await;
-    assert_eq!((&user["role"], &user["source"]), (&json!("contributor"), &json!("scim")));
+    let user = stage.user(&ann.id).await;
+    assert_eq!((user.role.as_str(), user.source.as_str()), ("contributor", "scim"));
     assert_eq!(stage.seats().await, (1, 0));
     stage.accept("ann@acme.example").await.refused(410, "invitation.gone");
     stage.stop().await;
@@ -124,8 +124,8 @@ async fn who_was_invited_and_signs_in_is_what_they_were_invited_as_on_one_seat()
     let stage = Stage::set().await;
     let invitation = stage.invite(ANN, "contributor").await;
     assert_eq!(stage.seats().await, (0, 1));
-    let done = stage.exchange(&stage.claims("a-1", ANN)).await.expect(200);
-    assert_eq!(done["user"]["role"], "contributor");
+    let done: Exchanged = stage.exchange(&stage.claims("a-1", ANN)).await.found();
+    assert_eq!(done.user.role, "contributor");
     assert_eq!((stage.state(&invitation).await.as_str(), stage.seats().await), ("accepted", (1, 0)));
     assert_eq!(stage.app.audit("invitation.accept").await.len(), 1);
     stage.stop().await;
@@ -169,8 +169,8 @@ async fn an_address_is_the_same_however_its_domain_is_written() {
         ("y", "y@xn--bcher-kva.example", "Y@BÜCHER.example"),
     ] {
         let invitation = stage.invite(invited, "contributor").await;
-        let done = stage.exchange(&stage.claims(subject, comes)).await.expect(200);
-        assert_eq!(done["user"]["role"], "contributor", "{comes}");
+        let done: Exchanged = stage.exchange(&stage.claims(subject, comes)).await.found();
+        assert_eq!(done.user.role, "contributor", "{comes}");
         assert_eq!(stage.state(&invitation).await, "accepted", "{comes}");
     }
     stage.stop().await;
@@ -182,13 +182,13 @@ async fn where_whoever_comes_first_runs_a_tenant_an_invited_owner_does() {
         config.section_mut::<exchange::Settings>().exchange.auto_provision = true
     })
     .await;
-    let intern = stage.exchange(&stage.claims("i-1", "intern@x.test")).await.expect(200);
-    assert_eq!(intern["user"]["role"], "viewer");
-    let owner = stage.exchange(&stage.claims("o-1", OWNER)).await.expect(200);
-    assert_eq!(owner["user"]["role"], "admin");
+    let intern: Exchanged = stage.exchange(&stage.claims("i-1", "intern@x.test")).await.found();
+    assert_eq!(intern.user.role, "viewer");
+    let owner: Exchanged = stage.exchange(&stage.claims("o-1", OWNER)).await.found();
+    assert_eq!(owner.user.role, "admin");
     stage.accept(OWNER).await.refused(410, "invitation.gone");
-    let intern = stage.exchange(&stage.claims("i-1", "intern@x.test")).await.expect(200);
-    assert_eq!(intern["user"]["role"], "viewer");
+    let intern: Exchanged = stage.exchange(&stage.claims("i-1", "intern@x.test")).await.found();
+    assert_eq!(intern.user.role, "viewer");
     stage.stop().await;
 }
 
@@ -200,7 +200,7 @@ async fn an_owner_and_an_intern_who_come_at_once_are_one_admin() {
     .await;
     let (owner, intern) = (stage.claims("o-1", OWNER), stage.claims("i-1", "intern@x.test"));
     let (owner, intern) = join(stage.exchange(&owner), stage.exchange(&intern)).await;
-    assert_eq!(owner.expect(200)["user"]["role"], "admin");
-    assert_eq!(intern.expect(200)["user"]["role"], "viewer");
+    assert_eq!(owner.found::<Exchanged>().user.role, "admin");
+    assert_eq!(intern.found::<Exchanged>().user.role, "viewer");
     stage.stop().await;
 }

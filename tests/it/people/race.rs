@@ -50,16 +50,20 @@ async fn one_person_who_comes_by_three_doors_at_once_is_one_user_on_one_seat() {
             assert!(door == 0 || won <= 1, "door {door}: {all:?}");
         }
         let users = stage.users().await;
-        let active = users.iter().filter(|user| user["active"] == true).count();
+        let active = users.iter().filter(|user| user.active).count();
         assert_eq!((users.len(), active), (1, 1), "{all:?}");
         assert_eq!(stage.seats().await, (1, 0), "{all:?}");
-        assert_eq!(users[0]["role"], "contributor", "{all:?}");
-        let ended = stage.app.operator.get(&invitation).await.expect(200);
-        assert_eq!((&ended["status"], &ended["userId"]), (&json!("accepted"), &users[0]["id"]), "{all:?}");
+        assert_eq!(users[0].role, "contributor", "{all:?}");
+        let ended = stage.invitation(&invitation).await;
+        assert_eq!(
+            (ended.status.as_str(), ended.user_id.as_ref()),
+            ("accepted", Some(&users[0].id)),
+            "{all:?}"
+        );
         let accepted = stage.app.audit("invitation.accept").await;
-        assert_eq!(accepted.iter().filter(|record| record["outcome"] == "success").count(), 1);
-        let done = stage.exchange(&stage.claims("zoe-1", ZOE)).await.expect(200);
-        assert_eq!(done["user"]["id"], users[0]["id"]);
+        assert_eq!(accepted.iter().filter(|record| record.outcome == "success").count(), 1);
+        let done: Exchanged = stage.exchange(&stage.claims("zoe-1", ZOE)).await.found();
+        assert_eq!(done.user.id, users[0].id);
         stage.stop().await;
     }
 }
@@ -72,7 +76,7 @@ async fn of_many_whom_the_directory_removes_while_they_come_none_is_left_with_an
         let (name, address) = (format!("p{at}"), format!("p{at}@x.test"));
         let user = stage.push(json!({"userName": address, "externalId": name})).await;
         let token = stage.issuer.sign(&stage.claims(&name, &address));
-        people.push((json!({"subjectToken": token}), format!("{USERS}/{}", text(&user, "id"))));
+        people.push((json!({"subjectToken": token}), format!("{USERS}/{}", user.id)));
     }
     let (operator, scim) = (&stage.app.operator, &stage.acme.scim);
     let comes = people.iter().map(|(body, _)| decided(operator, Method::POST, EXCHANGE, body.clone()));

@@ -7,7 +7,7 @@ use super::*;
 #[actix_web::test]
 async fn of_many_that_move_to_the_last_place_one_does() {
     let app = TestApp::with(without_drain).await;
-    let from = pool(&app.operator, "from").await;
+    let from = app.operator.pool("from").await;
     for number in 0..30 {
         app.operator.post("/api/v1/tenants", tenant(&format!("t{number}"))).await.expect(202);
     }
@@ -15,7 +15,7 @@ async fn of_many_that_move_to_the_last_place_one_does() {
         status(&app.operator, &format!("t{number}"), "active").await;
     }
     let last = json!({"name": "last", "mode": "shared", "capacity": 1});
-    let last = instance(&app.operator, last).await;
+    let last = app.operator.instance(last).await;
     let all = (0..30).map(async |number| {
         let path = format!("/api/v1/tenants/t{number}/move");
         app.operator.post(&path, json!({"instanceId": last})).await.status
@@ -25,12 +25,12 @@ async fn of_many_that_move_to_the_last_place_one_does() {
     eventually("all moves to end", async || {
         let mut open = 0;
         for number in 0..30 {
-            let run = app.operator.get(&format!("/api/v1/tenants/t{number}/provisioning")).await.expect(200);
-            open += usize::from(!["done", "failed"].contains(&run["status"].as_str().unwrap()));
+            let run = app.operator.run(&format!("t{number}")).await;
+            open += usize::from(!["done", "failed"].contains(&run.status.as_str()));
         }
         (open == 0).then_some(())
     })
     .await;
-    assert_eq!((count(&app.operator, &from).await, count(&app.operator, &last).await), (29, 1));
+    assert_eq!((app.operator.tenant_count(&from).await, app.operator.tenant_count(&last).await), (29, 1));
     app.stop().await;
 }

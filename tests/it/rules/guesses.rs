@@ -7,9 +7,9 @@ use super::*;
 pub(super) async fn mailed_code(app: &TestApp, number: usize) -> String {
     tests::eventually("the proof's mail", async || {
         let mails = app.mails().await;
-        let all: Vec<&Value> = mails.iter().filter(|mail| mail["template"] == "account-proof").collect();
+        let all: Vec<&RecordedMail> = mails.iter().filter(|mail| mail.template == "account-proof").collect();
         let newest = all.first().filter(|_| all.len() == number)?;
-        newest["subject"].as_str()?.rsplit(' ').next().map(ToOwned::to_owned)
+        Some(newest.code())
     })
     .await
 }
@@ -44,12 +44,10 @@ async fn of_a_hundred_and_fifty_codes_at_once_five_are_compared() {
     let wrong = (0..150).map(|at| format!("{at:06}")).filter(|code| *code != right);
     let replies = join_all(wrong.map(&send)).await;
     assert!(replies.iter().all(|reply| reply.status.is_client_error()), "{:?}", replies.first());
-    let listed = acme.admin.get("/api/v1/tenants/acme/sign-ins").await.expect(200);
-    let sign_in = &listed["items"][0];
-    let compared =
-        sign_in["steps"].as_array().expect("steps").iter().filter(|step| step["name"] == "proof.compared");
-    assert_eq!(compared.count(), 5, "{sign_in}");
-    assert_eq!((&sign_in["status"], &sign_in["reason"]), (&json!("failed"), &json!("sign_in.proof_wrong")));
+    let sign_in: SignIn = acme.admin.get("/api/v1/tenants/acme/sign-ins").await.first();
+    let compared = sign_in.steps.iter().filter(|step| step.name == "proof.compared").count();
+    assert_eq!(compared, 5, "{sign_in:?}");
+    assert_eq!((sign_in.status.as_str(), sign_in.reason.as_deref()), ("failed", Some("sign_in.proof_wrong")));
     let stored = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<sign_in::Entity>()).await).await;
     assert_eq!(stored.iter().map(|row| row.proof_attempts).collect::<Vec<_>>(), [5]);
     // The right one comes too late; a new one counts.
@@ -67,7 +65,7 @@ async fn of_many_wrong_passwords_at_once_no_more_are_compared_than_may_be_wrong(
     const PASSWORD: &str = "a horse, correct; and a battery";
     let app = stage(|config| config.section_mut::<operators::Settings>().operator_passwords = true).await;
     let made = app.operator.post("/api/v1/operators", json!({"email": "o@example.com", "name": "O"})).await;
-    let id: Uuid = made.expect(201)["id"].as_str().expect("an id").parse().expect("a UUID");
+    let id: Uuid = made.created_id().parse().expect("a UUID");
     let hash = app.running.service.secrets.hash_password(id, PASSWORD).await.expect("a hash");
     let set = async |failures: i64| {
         behind(&app, async |tx: &mut PlatformTx| {

@@ -123,8 +123,7 @@ async fn a_restore_and_those_who_go_meanwhile_do_not_wait_for_each_other_for_eve
     assert_eq!(begun.status, 202, "{}", begun.text);
     all_done(&gone);
     tests::eventually("the restore", async || {
-        let list = acme.admin.get(&restores).await.expect(200);
-        (list["items"][0]["status"] == "done").then_some(())
+        (acme.admin.get(&restores).await.first::<Restore>().status == "done").then_some(())
     })
     .await;
     let sql = "SELECT attempts FROM job WHERE kind = 'directory.restore'";
@@ -135,7 +134,7 @@ async fn a_restore_and_those_who_go_meanwhile_do_not_wait_for_each_other_for_eve
     .await;
     assert_eq!(attempts, [1], "nothing had to be tried again");
     for id in first.iter().step_by(16) {
-        assert_eq!(acme.admin.get(&of(id)).await.expect(200)["active"], true);
+        assert!(acme.admin.user("acme", id).await.active);
     }
     assert_eq!(used(&app).await, seats(&app).await);
     app.stop().await;
@@ -148,12 +147,11 @@ async fn groups_that_give_roles_take_the_same_people_in_at_once() {
     let people = people(&app, &acme, 8).await;
     let mut groups = Vec::new();
     for at in 0..8 {
-        let made =
-            acme.scim.post("/scim/v2/Groups", json!({"displayName": format!("g{at}")})).await.expect(201);
+        let made = acme.group(&format!("g{at}"), &[]).await;
         let role = if at % 2 == 0 { "admin" } else { "contributor" };
-        let mapping = json!({"groupId": made["id"], "role": role});
+        let mapping = json!({"groupId": made, "role": role});
         acme.admin.post(&format!("{ORGANIZATIONS}/default/role-mappings"), mapping).await.expect(201);
-        groups.push(made["id"].as_str().expect("an id").to_owned());
+        groups.push(made);
     }
     for op in ["add", "remove", "add"] {
         // Each group its own order, so that nobody is first everywhere.
@@ -183,10 +181,8 @@ async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_gr
     let person = people(&app, &acme, 1).await.remove(0);
     let mappings = format!("{ORGANIZATIONS}/default/role-mappings");
     let add = |id: &str| json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": id}]}]});
-    let group = async |name: &str| {
-        let made = acme.scim.post("/scim/v2/Groups", json!({"displayName": name})).await.expect(201);
-        made["id"].as_str().expect("an id").to_owned()
-    };
+    let group =
+        async |name: &str| acme.scim.post("/scim/v2/Groups", json!({"displayName": name})).await.created_id();
     let patch =
         |group: &str, body| send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{group}"), body);
     // The person comes into a group below the one that gives the role.
@@ -225,7 +221,7 @@ async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_gr
     assert_eq!((role.0, source), (TenantRole::Contributor, RoleSource::Group));
     let gone = json!({"Operations": [{"op": "remove", "path": "members"}]});
     all_done(&[patch(&below, gone).await]);
-    let mapping = format!("{mappings}/{}", mapped.json()["id"].as_str().expect("an id"));
+    let mapping = format!("{mappings}/{}", mapped.created_id());
     let unmap = send(acme.admin.clone(), Method::DELETE, mapping, Value::Null).boxed_local();
     let (_, role, source) = beside(unmap).await;
     assert_eq!((role.0, source), (TenantRole::Viewer, RoleSource::Local), "no group gives a role any more");
@@ -244,8 +240,7 @@ async fn who_comes_into_a_group_while_that_comes_into_another_has_what_the_other
         let mut groups = Vec::new();
         for name in ["above", "below"] {
             let body = json!({"displayName": format!("{name}{at}")});
-            let made = acme.scim.post("/scim/v2/Groups", body).await.expect(201);
-            groups.push(made["id"].as_str().expect("an id").to_owned());
+            groups.push(acme.scim.post("/scim/v2/Groups", body).await.created_id());
         }
         let mapping = json!({"groupId": groups[0], "role": "contributor"});
         acme.admin.post(&format!("{ORGANIZATIONS}/default/role-mappings"), mapping).await.expect(201);
@@ -274,8 +269,8 @@ async fn who_comes_into_a_group_while_that_comes_into_another_has_what_the_other
             replies.push(one.await.expect("an answer"));
         }
         all_done(&replies);
-        let person = acme.admin.get(&format!("/api/v1/tenants/acme/users/{person}")).await.expect(200);
-        assert_eq!(person["role"], "contributor", "{at}: {person}");
+        let person = acme.admin.user("acme", person).await;
+        assert_eq!(person.role, "contributor", "{at}: {person:?}");
     }
     app.stop().await;
 }

@@ -10,8 +10,8 @@ pub(super) async fn invitations() {
     let one = |at: usize| json!({"email": format!("p{at}@example.com"), "role": "viewer"});
     let asked = (0..WIDE).map(|at| (INVITATIONS.to_owned(), one(at)));
     only(&at_once(&acme.admin, Method::POST, asked).await, ROOM, 429, "invitation.limited");
-    let there = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.expect(200);
-    assert_eq!(there["counts"]["pending"], json!(ROOM));
+    let there: Invitations = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.found();
+    assert_eq!(there.counts.pending, ROOM as u64);
     app.stop().await;
 }
 
@@ -26,10 +26,7 @@ pub(super) async fn invitation_batches() {
     only(&at_once(&acme.admin, Method::POST, (0..WIDE).map(one)).await, ROOM, 429, "invitation.limited");
     let (path, body) = one(0);
     let refused = acme.admin.post(&path, body).await.refused(429, "invitation.limited");
-    assert!(
-        refused["per"] == "tenant" && refused["detail"].as_str().unwrap().contains("batches"),
-        "{refused}"
-    );
+    assert!(*refused.fact("per") == "tenant" && refused.detail.contains("batches"), "{refused:?}");
     app.stop().await;
 }
 
@@ -53,7 +50,7 @@ pub(super) async fn invitation_mails() {
         (INVITATIONS.to_owned(), json!({"email": email, "role": "viewer", "organization": organization}))
     };
     only(&at_once(&acme.admin, Method::POST, (0..WIDE).map(one)).await, 5, 429, "invitation.limited");
-    let to_zoe = app.mails().await.iter().filter(|mail| mail["template"] == "invitation").count();
+    let to_zoe = app.mails().await.iter().filter(|mail| mail.template == "invitation").count();
     assert_eq!(to_zoe, 5);
     app.stop().await;
 }
@@ -82,7 +79,7 @@ pub(super) async fn code_mails() {
     for refused in pages.into_iter().filter(|page| !page.text.contains("Is this account yours?")) {
         refused.refused("mail.limited");
     }
-    let mails = app.mails().await.iter().filter(|mail| mail["template"] == "account-proof").count();
+    let mails = app.mails().await.iter().filter(|mail| mail.template == "account-proof").count();
     assert_eq!(mails, 5);
     app.stop().await;
 }
@@ -92,7 +89,7 @@ pub(super) async fn stranger_mails() {
     let app = stage(|config| config.section_mut::<mail::Limits>().stranger_mails_per_day = 1).await;
     let acme = acme(&app).await;
     crate::strangers::let_join(&app, &acme, "acme.example").await;
-    let mails = async || app.mails().await.iter().filter(|mail| mail["template"] == "invitation").count();
+    let mails = async || app.mails().await.iter().filter(|mail| mail.template == "invitation").count();
     let ask = async |emails: Vec<String>, sent: usize| {
         let asked = emails
             .into_iter()
@@ -126,24 +123,23 @@ pub(super) async fn tenant_mails() {
     }
     let asked = (0..WIDE).map(|at| (INVITATIONS.to_owned(), one(at)));
     only(&at_once(&acme.admin, Method::POST, asked).await, ROOM, 429, "mail.limited");
-    let there = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.expect(200);
-    assert_eq!(there["counts"]["pending"], 20, "who gets no mail is not invited");
+    let there: Invitations = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.found();
+    assert_eq!(there.counts.pending, 20, "who gets no mail is not invited");
     // Of a file no line is half done: who gets no mail has no invitation and holds no seat.
     let lines: Vec<Value> = (3000..3003).map(one).collect();
     let file = json!({"invitations": lines});
-    let made = app.operator.post(&format!("{INVITATIONS}/bulk"), file).await.expect(202);
-    let batch = format!("{INVITATIONS}/bulk/{}", made["id"].as_str().expect("an id"));
+    let made: InvitationBatch = app.operator.post(&format!("{INVITATIONS}/bulk"), file).await.accepted();
+    let batch = format!("{INVITATIONS}/bulk/{}", made.id);
     tests::eventually("the file to be worked off", async || {
-        let batch = app.operator.get(&batch).await.expect(200);
-        (batch["status"] == "done").then_some(())
+        let batch: InvitationBatch = app.operator.get(&batch).await.found();
+        (batch.status == "done").then_some(())
     })
     .await;
-    let lines = app.operator.get(&format!("{batch}/lines")).await.expect(200);
-    let codes: Vec<&Value> =
-        lines["items"].as_array().expect("a list").iter().map(|line| &line["code"]).collect();
-    assert_eq!(codes, ["mail.limited"; 3]);
-    let there = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.expect(200);
-    assert_eq!(there["counts"]["pending"], 20);
+    let lines: Vec<BatchLine> = app.operator.get(&format!("{batch}/lines")).await.items();
+    let codes: Vec<Option<&str>> = lines.iter().map(|line| line.code.as_deref()).collect();
+    assert_eq!(codes, [Some("mail.limited"); 3]);
+    let there: Invitations = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.found();
+    assert_eq!(there.counts.pending, 20);
     // The day after there is room again.
     app.clock.advance(chrono::TimeDelta::hours(25));
     acme.admin.post(INVITATIONS, one(2000)).await.expect(201);

@@ -1,7 +1,7 @@
 //! Passkeys of an operator: a link is used once, and the twentieth is the last.
 
 use serde_json::{Value, json};
-use tests::Authenticator;
+use tests::{Authenticator, OperatorAccount};
 
 use super::*;
 
@@ -14,15 +14,12 @@ pub(super) async fn passkeys() {
         config.server.public_url = public;
     })
     .await;
-    let made = app
+    let made: OperatorAccount = app
         .operator
         .post("/api/v1/operators", json!({"email": "o@example.com", "name": "O"}))
         .await
-        .expect(201);
-    let token = |made: &Value| {
-        let url = made["enrollmentUrl"].as_str().expect("a link").to_owned();
-        url.split_once("token=").expect("a token").1.to_owned()
-    };
+        .created();
+    let token = |made: &OperatorAccount| made.link().split_once("token=").expect("a token").1.to_owned();
     let begin = "/operator/enroll/begin";
     let anyone = app.anyone();
     let answer = async |token: &str, begun: Value| {
@@ -39,11 +36,8 @@ pub(super) async fn passkeys() {
         ..row
     });
     // A link is used once, however many ceremonies began with it; and the twentieth passkey is the last.
-    let again = app
-        .operator
-        .post(&format!("/api/v1/operators/{}/enroll", made["id"].as_str().expect("an id")), json!({}))
-        .await
-        .expect(200);
+    let again: OperatorAccount =
+        app.operator.post(&format!("/api/v1/operators/{}/enroll", made.id), json!({})).await.found();
     let second = token(&again);
     let mut asked = Vec::new();
     for _ in 0..WIDE {
@@ -53,11 +47,8 @@ pub(super) async fn passkeys() {
     let replies = at_once(&anyone, Method::POST, asked).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1, "{:?}", replies.first());
     assert_eq!(rows!(&app, platform, passkey_row), 20);
-    let again = app
-        .operator
-        .post(&format!("/api/v1/operators/{}/enroll", made["id"].as_str().expect("an id")), json!({}))
-        .await
-        .expect(200);
+    let again: OperatorAccount =
+        app.operator.post(&format!("/api/v1/operators/{}/enroll", made.id), json!({})).await.found();
     anyone.post(begin, json!({"token": token(&again)})).await.refused(403, "quota.exceeded");
     app.stop().await;
 }

@@ -41,8 +41,8 @@ pub(super) async fn people() {
         let expected = [200, 201, 409, 410];
         assert!(expected.contains(&reply.status.as_u16()), "{} {}", reply.status, reply.text);
     }
-    let users = acme.admin.get("/api/v1/tenants/acme/users").await.expect(200);
-    assert_eq!(users["items"].as_array().unwrap().len(), 1, "{users}");
+    let users = acme.admin.users("acme").await;
+    assert_eq!(users.len(), 1, "{users:?}");
     assert_eq!(usage_of_users(&app).await, (1, 1));
     issuer.stop().await;
     app.stop().await;
@@ -63,10 +63,7 @@ pub(super) async fn first_user() {
         decided(app.operator.clone(), Method::POST, EXCHANGE.to_owned(), body)
     };
     let replies = join_all((0..WIDE).map(ask)).await;
-    let roles: Vec<String> = replies
-        .into_iter()
-        .map(|reply| reply.expect(200)["user"]["role"].as_str().unwrap_or_default().to_owned())
-        .collect();
+    let roles: Vec<String> = replies.into_iter().map(|reply| reply.found::<Exchanged>().user.role).collect();
     assert_eq!(roles.iter().filter(|role| *role == "admin").count(), 1, "{roles:?}");
     issuer.stop().await;
     app.stop().await;
@@ -79,8 +76,7 @@ pub(super) async fn last_admin() {
     let mut people = Vec::new();
     for at in 0..WIDE {
         let body = json!({"userName": format!("u{at}"), "active": true});
-        let made = acme.scim.post("/scim/v2/Users", body).await.expect(201);
-        people.push(made["id"].as_str().expect("an id").to_owned());
+        people.push(acme.scim.post("/scim/v2/Users", body).await.created_id());
     }
     // The last quarter are admins by a group.
     let (by_hand, by_group) = people.split_at(WIDE / 4 * 3);
@@ -90,9 +86,8 @@ pub(super) async fn last_admin() {
             .await
             .expect(200);
     }
-    let members: Vec<Value> = by_group.iter().map(|id| json!({"value": id})).collect();
-    let body = json!({"displayName": "admins", "members": members});
-    let group = acme.scim.post("/scim/v2/Groups", body).await.created_id();
+    let members: Vec<&str> = by_group.iter().map(String::as_str).collect();
+    let group = acme.group("admins", &members).await;
     let mappings = format!("{ORGANIZATIONS}/default/role-mappings");
     acme.admin.post(&mappings, json!({"groupId": group, "role": "admin"})).await.expect(201);
     assert_eq!(admins(&app).await, WIDE);

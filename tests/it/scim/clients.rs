@@ -2,18 +2,13 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Reply, Tenant, TestApp};
+use tests::{Group, Reply, ScimUser, Tenant, TestApp};
 
 use super::{ENTERPRISE, USER, group, id, names, patch, user};
 
 async fn members(acme: &Tenant, group: &str) -> Vec<String> {
-    let shown = acme.scim.get(&format!("/scim/v2/Groups/{group}")).await.expect(200);
-    let mut ids: Vec<String> = shown["members"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["value"].as_str().unwrap().to_owned())
-        .collect();
+    let shown: Group = acme.scim.get(&format!("/scim/v2/Groups/{group}")).await.found();
+    let mut ids: Vec<String> = shown.members.into_iter().map(|one| one.value).collect();
     ids.sort();
     ids
 }
@@ -34,7 +29,7 @@ async fn entra_provisions_a_person_from_beginning_to_end() {
     for filter in
         ["externalId eq \"0d9f\"", "emails[type eq \"work\"].value eq \"a@b\"", "externalId eq jyoung"]
     {
-        assert_eq!(acme.scim.find("/scim/v2/Users", filter).await.expect(200)["totalResults"], 0);
+        assert_eq!(acme.scim.find("/scim/v2/Users", filter).await.total(), 0);
     }
     let create = json!({
         "schemas": [USER, ENTERPRISE], "externalId": "0d9f", "userName": "Test_User_00aa", "active": true, "displayName": "lennay",
@@ -92,8 +87,7 @@ async fn entra_provisions_a_person_from_beginning_to_end() {
     let after = acme.scim.get(&path).await.expect(200);
     assert!(after.get("displayName").is_none() && after[ENTERPRISE].get("manager").is_none());
     let manager = format!("id eq \"{}\" and {ENTERPRISE}:manager eq \"{boss}\"", id(&made));
-    let check = acme.scim.find("/scim/v2/Users?attributes=id", &manager).await.expect(200);
-    assert_eq!(check["totalResults"], 0);
+    assert_eq!(acme.scim.find("/scim/v2/Users?attributes=id", &manager).await.total(), 0);
     // Soft delete, still found; restored; then deleted.
     for on in [false, true] {
         acme.scim
@@ -105,10 +99,8 @@ async fn entra_provisions_a_person_from_beginning_to_end() {
             )
             .await
             .expect(200);
-        assert_eq!(
-            acme.scim.find("/scim/v2/Users", "externalId eq \"0d9f\"").await.expect(200)["Resources"][0]["active"],
-            on
-        );
+        let found = acme.scim.find("/scim/v2/Users", "externalId eq \"0d9f\"").await.results::<ScimUser>();
+        assert_eq!(found.resources[0].active, on);
     }
     assert_eq!(acme.scim.delete(&path).await.status, 204);
     app.stop().await;
@@ -148,7 +140,7 @@ async fn entra_provisions_a_group() {
     both.sort();
     assert_eq!(members(&acme, &team).await, both);
     let check = format!("id eq \"{team}\" and members eq \"{ann}\"");
-    assert_eq!(acme.scim.find("/scim/v2/Groups?attributes=id", &check).await.expect(200)["totalResults"], 1);
+    assert_eq!(acme.scim.find("/scim/v2/Groups?attributes=id", &check).await.total(), 1);
     send(json!([{"op": "Remove", "path": "members", "value": [{"$ref": null, "value": ann}]}])).await;
     send(json!([{"op": "remove", "path": format!("members[value eq \"{bob}\"]")}])).await;
     send(json!([{"op": "Remove", "path": "members", "value": [{"$ref": null, "value": ann}]}])).await;
@@ -182,7 +174,7 @@ async fn okta_imports_pushes_and_deactivates() {
     assert!(first["active"].is_boolean() && first["id"].is_string());
     assert!(page["totalResults"].is_i64() && page["startIndex"].is_i64() && page["itemsPerPage"].is_i64());
     let exists = "/scim/v2/Users?filter=userName%20eq%20%22test.user%40okta.local%22&startIndex=1&count=100";
-    assert_eq!(acme.scim.get(exists).await.expect(200)["totalResults"], 1);
+    assert_eq!(acme.scim.get(exists).await.total(), 1);
     let missing = acme.scim.get("/scim/v2/Users/010101001010101011001010101011").await;
     assert_eq!(missing.header("content-type"), "application/scim+json");
     missing.scim_refused(404, None);
@@ -190,7 +182,7 @@ async fn okta_imports_pushes_and_deactivates() {
     let mut whole = acme.scim.get(&path).await.expect(200);
     whole["active"] = json!(false);
     whole["password"] = json!("again");
-    assert_eq!(acme.scim.put(&path, whole).await.expect(200)["active"], false);
+    assert!(!acme.scim.put(&path, whole).await.found::<ScimUser>().active);
     for on in [true, false, true] {
         assert_eq!(
             acme.scim
@@ -227,10 +219,7 @@ async fn onelogin_jumpcloud_and_ping_have_their_ways() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     // OneLogin: a trailing &, a trailing ?, the URNs of SCIM 1, application/json.
-    assert_eq!(
-        acme.scim.get("/scim/v2/Users?filter=userName+eq+%22x%22&").await.expect(200)["totalResults"],
-        0
-    );
+    assert_eq!(acme.scim.get("/scim/v2/Users?filter=userName+eq+%22x%22&").await.total(), 0);
     let old = json!({"schemas": ["urn:scim:schemas:core:2.0", "urn:scim:schemas:extension:enterprise:2.0"], "userName": "x", "active": true,
         "urn:scim:schemas:extension:enterprise:2.0": {"department": "d"}});
     let x = acme.scim.post("/scim/v2/Users", old.clone()).await.created_id();

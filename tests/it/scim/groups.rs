@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::TestApp;
+use tests::{Bulk, BulkOperation, Group, ScimUser, SearchResults, TestApp};
 
-use super::{at, group, id, patch, user};
+use super::{at, group, patch, user};
 
 fn add(ids: &[&str]) -> Value {
     let members: Vec<Value> = ids.iter().map(|id| json!({"value": id})).collect();
@@ -19,20 +19,13 @@ async fn groups_hold_groups_and_never_themselves() {
     let inner = group(&acme, "inner", &[&ann]).await;
     let middle = group(&acme, "middle", &[&inner]).await;
     let outer = group(&acme, "outer", &[&bob, &middle]).await;
-    let shown = acme.scim.get(&format!("/scim/v2/Groups/{outer}")).await.expect(200);
-    let members = shown["members"].as_array().unwrap();
-    assert_eq!(
-        members.iter().map(|one| one["type"].as_str().unwrap()).collect::<Vec<_>>(),
-        ["User", "Group"]
-    );
-    assert!(members[1]["$ref"].as_str().unwrap().ends_with(&format!("/scim/v2/Groups/{middle}")));
-    let of_ann = acme.scim.get(&format!("/scim/v2/Users/{ann}")).await.expect(200);
-    let mut groups: Vec<(String, String)> = of_ann["groups"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| (one["display"].as_str().unwrap().to_owned(), one["type"].as_str().unwrap().to_owned()))
-        .collect();
+    let members = acme.scim.get(&format!("/scim/v2/Groups/{outer}")).await.found::<Group>().members;
+    let kinds: Vec<Option<&str>> = members.iter().map(|one| one.kind.as_deref()).collect();
+    assert_eq!(kinds, [Some("User"), Some("Group")]);
+    assert!(members[1].location.as_ref().unwrap().ends_with(&format!("/scim/v2/Groups/{middle}")));
+    let of_ann: ScimUser = acme.scim.get(&format!("/scim/v2/Users/{ann}")).await.found();
+    let mut groups: Vec<(String, String)> =
+        of_ann.groups.into_iter().map(|one| (one.display, one.kind)).collect();
     groups.sort();
     let pair = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
     assert_eq!(groups, [pair("inner", "direct"), pair("middle", "indirect"), pair("outer", "indirect")]);
@@ -51,8 +44,8 @@ async fn groups_hold_groups_and_never_themselves() {
     );
     // 69: what goes takes its memberships with it.
     assert_eq!(acme.scim.delete(&format!("/scim/v2/Groups/{inner}")).await.status, 204);
-    let middle = acme.scim.get(&format!("/scim/v2/Groups/{middle}")).await.expect(200);
-    assert_eq!(middle["members"], json!([]));
+    let middle: Group = acme.scim.get(&format!("/scim/v2/Groups/{middle}")).await.found();
+    assert!(middle.members.is_empty());
     assert!(
         acme.scim
             .get(&format!("/scim/v2/Users/{ann}"))
@@ -100,7 +93,7 @@ async fn sixteen_clients_lose_no_member() {
         let added = join_all(chunk.iter().map(|id| acme.scim.patch_owned(path.clone(), add(&[id])))).await;
         assert!(added.iter().all(|reply| reply.status == 204));
     }
-    let count = async || acme.scim.get(&path).await.expect(200)["members"].as_array().unwrap().len();
+    let count = async || acme.scim.get(&path).await.found::<Group>().members.len();
     assert_eq!(count().await, 64);
     let gone = users.iter().take(16).map(|id| {
         let remove = patch(json!([{"op": "remove", "path": format!("members[value eq \"{id}\"]")}]));
@@ -125,39 +118,34 @@ async fn a_large_group_is_streamed_whole_and_as_asked() {
         let operations: Vec<Value> = (0..500)
             .map(|n| json!({"method": "POST", "path": "/Users", "bulkId": format!("{n}"), "data": {"userName": format!("u{batch}-{n}")}}))
             .collect();
-        let done = acme.scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.expect(200);
-        for one in done["Operations"].as_array().unwrap() {
-            ids.push(one["location"].as_str().unwrap().rsplit('/').next().unwrap().to_owned());
-        }
+        let done: Bulk = acme.scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.found();
+        ids.extend(done.operations.iter().map(BulkOperation::id));
     }
     let small = group(&acme, "small", &[&ids[0]]).await;
     let mut members: Vec<&str> = ids.iter().map(String::as_str).collect();
     members.push(&small);
     let body: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
-    let made =
-        acme.scim.post("/scim/v2/Groups", json!({"displayName": "large", "members": body})).await.expect(201);
-    let path = format!("/scim/v2/Groups/{}", id(&made));
-    let seen = |list: &Value| -> Vec<String> {
-        let mut seen: Vec<String> =
-            list.as_array().unwrap().iter().map(|one| one["value"].as_str().unwrap().to_owned()).collect();
+    let made: Group =
+        acme.scim.post("/scim/v2/Groups", json!({"displayName": "large", "members": body})).await.created();
+    let path = format!("/scim/v2/Groups/{}", made.id);
+    let seen = |of: &Group| -> Vec<String> {
+        let mut seen: Vec<String> = of.members.iter().map(|one| one.value.clone()).collect();
         seen.sort();
         seen
     };
     let mut all: Vec<String> = members.iter().map(ToString::to_string).collect();
     all.sort();
-    let whole = acme.scim.get(&path).await.expect(200);
-    assert_eq!(seen(&whole["members"]), all);
-    assert_eq!(whole["members"][3000]["type"], "Group");
-    assert_eq!(seen(&made["members"]), all);
+    let whole: Group = acme.scim.get(&path).await.found();
+    assert_eq!(seen(&whole), all);
+    assert_eq!(whole.members[3000].kind.as_deref(), Some("Group"));
+    assert_eq!(seen(&made), all);
     let slim = acme.scim.get(&format!("{path}?attributes=members.value")).await.expect(200);
     assert_eq!(slim["members"][7].as_object().unwrap().keys().collect::<Vec<_>>(), ["value"]);
-    let listed = acme.scim.get("/scim/v2/Groups").await.expect(200);
-    assert_eq!(listed["totalResults"], 2);
-    let by_name = |name: &str| {
-        listed["Resources"].as_array().unwrap().iter().find(|one| one["displayName"] == name).unwrap().clone()
-    };
-    assert_eq!(seen(&by_name("large")["members"]), all);
-    assert_eq!(seen(&by_name("small")["members"]), [ids[0].clone()]);
+    let listed: SearchResults<Group> = acme.scim.get("/scim/v2/Groups").await.results();
+    assert_eq!(listed.total_results, 2);
+    let by_name = |name: &str| listed.resources.iter().find(|one| one.display_name == name).unwrap();
+    assert_eq!(seen(by_name("large")), all);
+    assert_eq!(seen(by_name("small")), [ids[0].clone()]);
     // Where all places for streams are taken a write is done all the same, and answered without the members.
     let tenant = acme.id.parse().expect("an id");
     let take = || app.running.service.streams.take(&[web::StreamOf::Tenant(tenant)]).ok();
@@ -171,10 +159,10 @@ async fn a_large_group_is_streamed_whole_and_as_asked() {
     let patched = acme.scim.patch(&asked, renamed).await.expect(200);
     assert_eq!((&patched["displayName"], patched.get("members")), (&json!("large"), None));
     drop(places);
-    assert_eq!(seen(&acme.scim.get(&path).await.expect(200)["members"]), all);
+    assert_eq!(seen(&acme.scim.get(&path).await.found::<Group>()), all);
     let fewer: Vec<Value> = ids.iter().take(2).map(|id| json!({"value": id})).collect();
-    let put = acme.scim.put(&path, json!({"displayName": "large", "members": fewer})).await.expect(200);
-    assert_eq!(put["members"].as_array().unwrap().len(), 2);
+    let put: Group = acme.scim.put(&path, json!({"displayName": "large", "members": fewer})).await.found();
+    assert_eq!(put.members.len(), 2);
     app.stop().await;
 }
 
@@ -186,15 +174,15 @@ async fn a_group_gives_its_members_a_role() {
     let inner = group(&acme, "inner", &[&ann]).await;
     let admins = group(&acme, "admins", &[]).await;
     let role = async |id: &str| {
-        let user = acme.admin.get(&format!("/api/v1/tenants/{}/users/{id}", acme.slug)).await.expect(200);
-        (user["role"].as_str().unwrap().to_owned(), user["roleSource"].as_str().unwrap().to_owned())
+        let user = acme.admin.user(&acme.slug, id).await;
+        (user.role, user.role_source)
     };
     let is = |role: &str, source: &str| (role.to_owned(), source.to_owned());
     let mappings = at(&acme, "role-mappings");
     let map = async |group: &str, role: &str| {
         acme.admin.post(&mappings, json!({"groupId": group, "role": role})).await
     };
-    let contributors = map(&inner, "contributor").await.expect(201);
+    let contributors = map(&inner, "contributor").await.created_id();
     assert_eq!(role(&ann).await, is("contributor", "group"), "members have it at once");
     map(&inner, "viewer").await.refused(409, "conflict");
     map("01890a5d-ac96-774b-bcce-b302099a8057", "viewer").await.refused(400, "validation.failed");
@@ -221,9 +209,9 @@ async fn a_group_gives_its_members_a_role() {
     acme.scim.delete(&format!("/scim/v2/Users/{bob}")).await.scim_refused(409, None);
     let off = patch(json!([{"op": "replace", "value": {"active": false}}]));
     acme.scim.patch(&format!("/scim/v2/Users/{bob}"), off).await.scim_refused(409, None);
-    assert_eq!(acme.admin.delete(&format!("{mappings}/{}", id(&contributors))).await.status, 204);
+    assert_eq!(acme.admin.delete(&format!("{mappings}/{contributors}")).await.status, 204);
     assert_eq!(role(&ann).await, is("viewer", "local"));
     assert_eq!(acme.scim.delete(&format!("/scim/v2/Groups/{admins}")).await.status, 204);
-    assert_eq!(acme.admin.get(&mappings).await.expect(200)["items"], json!([]));
+    assert_eq!(acme.admin.get(&mappings).await.count(), 0);
     app.stop().await;
 }

@@ -2,9 +2,9 @@
 
 use platform::Timestamp;
 use serde_json::{Value, json};
-use tests::{Tenant, TestApp, eventually};
+use tests::{Bulk, Event, Restore, ScimRequest, ScimToken, ScimUser, Tenant, TestApp, User, eventually};
 
-use super::{at, group, id, names, patch, user};
+use super::{at, group, names, patch, user};
 
 fn active(on: bool) -> Value {
     patch(json!([{"op": "replace", "value": {"active": on}}]))
@@ -44,16 +44,14 @@ async fn a_guard_holds_a_sync_that_removes_too_many() {
     user(&acme, "new").await;
     assert_eq!(acme.scim.patch(&path(1), active(true)).await.status, 200);
     let bulk = json!({"Operations": [{"method": "DELETE", "path": format!("/Users/{}", users[4])}]});
-    assert_eq!(acme.scim.post("/scim/v2/Bulk", bulk).await.expect(200)["Operations"][0]["status"], "503");
+    assert_eq!(acme.scim.post("/scim/v2/Bulk", bulk).await.found::<Bulk>().operations[0].status, "503");
     assert_eq!(all(&acme).await.len(), 12);
-    let mail = eventually("a mail to the owner", async || {
-        app.mails().await.into_iter().find(|mail| mail["recipient"] == "owner@example.com")
-    });
-    assert!(mail.await["subject"].as_str().unwrap().contains("Acme"));
+    let mail = app.mail("a mail to the owner", |mail| mail.recipient == "owner@example.com").await;
+    assert!(mail.subject.contains("Acme"));
     let times = eventually("it to be told", async || {
-        let told = app.operator.get("/api/v1/events?limit=200").await.expect(200);
-        let held = told["items"].as_array().unwrap().iter().filter(|one| one["type"] == "directory.held");
-        Some(held.count()).filter(|times| *times > 0)
+        let events: Vec<Event> = app.operator.get("/api/v1/events?limit=200").await.items();
+        let times = events.iter().filter(|one| one.kind == "directory.held").count();
+        (times > 0).then_some(times)
     });
     assert_eq!(times.await, 1, "it says so once");
     assert_eq!(acme.admin.get(&guard).await.expect(200)["heldCount"], 2);
@@ -97,8 +95,9 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
     let (ann, bob) = (user(&acme, "ann").await, user(&acme, "bob").await);
     let team = group(&acme, "team", &[&ann]).await;
     let tokens = at(&acme, "scim-tokens");
-    let made = acme.admin.post(&tokens, json!({"name": "dry run", "dryRun": true})).await.expect(201);
-    let dry = app.operator.with(made["token"].as_str().unwrap());
+    let made: ScimToken =
+        acme.admin.post(&tokens, json!({"name": "dry run", "dryRun": true})).await.created();
+    let dry = app.operator.with(made.token.unwrap());
     let ready = eventually("the copy", async || {
         let reply = dry.get("/scim/v2/Users").await;
         (reply.status == 200).then(|| reply.json())
@@ -108,19 +107,16 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
         (all(&acme).await, acme.scim.get("/scim/v2/Groups").await.text, app.audit("user.create").await.len());
     let quotas = app.operator.get(&format!("/api/v1/tenants/{}/quotas", acme.slug)).await.text;
     let new = dry.post("/scim/v2/Users", json!({"userName": "new"})).await.created_id();
-    assert_eq!(
-        dry.get(&format!("/scim/v2/Users/{new}")).await.expect(200)["userName"],
-        "new",
-        "what it made is there for it"
-    );
+    let there: ScimUser = dry.get(&format!("/scim/v2/Users/{new}")).await.found();
+    assert_eq!(there.user_name, "new", "what it made is there for it");
     dry.post("/scim/v2/Users", json!({"userName": "NEW"})).await.scim_refused(409, Some("uniqueness"));
     let add = patch(
         json!([{"op": "add", "path": "members", "value": [{"value": new}, {"value": bob}]}, {"op": "remove", "path": format!("members[value eq \"{ann}\"]")}]),
     );
     assert_eq!(dry.patch(&format!("/scim/v2/Groups/{team}"), add).await.status, 204);
-    assert_eq!(dry.patch(&format!("/scim/v2/Users/{bob}"), active(false)).await.expect(200)["active"], false);
+    assert!(!dry.patch(&format!("/scim/v2/Users/{bob}"), active(false)).await.found::<ScimUser>().active);
     assert_eq!(dry.delete(&format!("/scim/v2/Users/{ann}")).await.status, 204);
-    let diff = acme.admin.get(&format!("{tokens}/{}/dry-run", id(&made))).await.expect(200);
+    let diff = acme.admin.get(&format!("{tokens}/{}/dry-run", made.id)).await.expect(200);
     let count = |name: &str| diff[name].as_i64().unwrap_or_else(|| panic!("{name} in {diff}"));
     assert_eq!(
         (count("usersCreated"), count("usersDeactivated"), count("usersDeleted"), count("usersChanged")),
@@ -134,18 +130,15 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
         (all(&acme).await, acme.scim.get("/scim/v2/Groups").await.text, app.audit("user.create").await.len());
     assert_eq!(after, before, "nothing of it was applied, audited or told");
     assert_eq!(app.operator.get(&format!("/api/v1/tenants/{}/quotas", acme.slug)).await.text, quotas);
-    let events = app.operator.get("/api/v1/events?limit=200").await.expect(200);
-    let told = events["items"].as_array().unwrap().iter().filter(|one| one["type"] == "user.deleted").count();
-    assert_eq!(told, 0);
-    let tenants = app.operator.get("/api/v1/tenants").await.expect(200);
-    assert_eq!(tenants["items"].as_array().unwrap().len(), 1, "the copy is nobody's tenant");
+    let events: Vec<Event> = app.operator.get("/api/v1/events?limit=200").await.items();
+    assert_eq!(events.iter().filter(|one| one.kind == "user.deleted").count(), 0);
+    assert_eq!(app.operator.get("/api/v1/tenants").await.count(), 1, "the copy is nobody's tenant");
     let logged = eventually("the log", async || {
-        let log = acme.admin.get(&at(&acme, "scim-requests?limit=200")).await.expect(200);
-        let rehearsed = log["items"].as_array().unwrap().iter().filter(|one| one["dryRun"] == true).count();
-        (rehearsed >= 6).then_some(())
+        let log: Vec<ScimRequest> = acme.admin.get(&at(&acme, "scim-requests?limit=200")).await.items();
+        (log.iter().filter(|one| one.dry_run).count() >= 6).then_some(())
     });
     logged.await;
-    assert_eq!(acme.admin.delete(&format!("{tokens}/{}", id(&made))).await.status, 204);
+    assert_eq!(acme.admin.delete(&format!("{tokens}/{}", made.id)).await.status, 204);
     dry.get("/scim/v2/Users").await.scim_refused(401, None);
     app.stop().await;
 }
@@ -197,22 +190,17 @@ async fn a_directory_goes_back_to_what_it_was() {
     }
     acme.admin.post(&restores, body.clone()).await.expect(202);
     acme.admin.post(&restores, body).await.refused(409, "conflict");
-    let done = async |wanted: i64| {
+    let done = async |wanted: usize| {
         eventually("the restore", async || {
-            let list = acme.admin.get(&restores).await.expect(200);
-            let finished =
-                list["items"].as_array().unwrap().iter().filter(|one| one["status"] == "done").count() as i64;
-            assert!(list["items"].as_array().unwrap().iter().all(|one| one["status"] != "failed"), "{list}");
-            (finished == wanted).then_some(())
+            let all: Vec<Restore> = acme.admin.get(&restores).await.items();
+            assert!(all.iter().all(|one| one.status != "failed"), "{all:?}");
+            (all.iter().filter(|one| one.status == "done").count() == wanted).then_some(())
         })
         .await
     };
     done(1).await;
     assert_eq!(picture().await, before);
-    let role =
-        acme.admin.get(&format!("/api/v1/tenants/{}/users/{ann}", acme.slug)).await.expect(200)["role"]
-            .clone();
-    assert_eq!(role, "contributor");
+    assert_eq!(acme.admin.user(&acme.slug, &ann).await.role, "contributor");
     acme.scim.get(&format!("/scim/v2/Users/{usurper}")).await.scim_refused(404, None);
     assert_eq!(app.operator.quota(&acme.slug, "users").await.used, 3, "quotas went with it");
     // A restore is itself a change that can be undone.
@@ -229,15 +217,11 @@ async fn who_was_deactivated_comes_back_as_the_same_and_whose_name_was_freed_doe
     let ann = user(&acme, "ann").await;
     let path = format!("/scim/v2/Users/{ann}");
     acme.scim.patch(&path, active(false)).await.expect(200);
-    let found = acme.scim.find("/scim/v2/Users", "userName eq \"ann\"").await.expect(200);
-    assert_eq!(
-        (id(&found["Resources"][0]), found["Resources"][0]["active"].as_bool()),
-        (ann.clone(), Some(false)),
-        "the row stays"
-    );
+    let found = acme.scim.find("/scim/v2/Users", "userName eq \"ann\"").await.results::<ScimUser>().resources;
+    assert_eq!((&found[0].id, found[0].active), (&ann, false), "the row stays");
     acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.scim_refused(409, Some("uniqueness"));
-    let back = acme.scim.patch(&path, active(true)).await.expect(200);
-    assert_eq!((id(&back), back["active"].as_bool()), (ann.clone(), Some(true)));
+    let back: ScimUser = acme.scim.patch(&path, active(true)).await.found();
+    assert_eq!((&back.id, back.active), (&ann, true));
     assert_eq!(acme.scim.delete(&path).await.status, 204);
     assert_ne!(user(&acme, "ann").await, ann, "a name is free again; an id never is");
     app.stop().await;
@@ -253,16 +237,12 @@ async fn a_tenant_that_goes_takes_its_copies_and_its_history_with_it() {
     let schemas = format!("/api/v1/tenants/{}/scim-schemas", acme.slug);
     let declared = json!({"id": "urn:acme:badge", "name": "Badge", "resourceType": "User", "attributes": [{"name": "number"}]});
     acme.admin.post(&schemas, declared).await.expect(201);
-    let made =
-        acme.admin.post(&at(&acme, "scim-tokens"), json!({"name": "dry", "dryRun": true})).await.expect(201);
-    let dry = app.operator.with(made["token"].as_str().unwrap());
+    let dry = json!({"name": "dry", "dryRun": true});
+    let dry = app.operator.with(acme.admin.post(&at(&acme, "scim-tokens"), dry).await.created_token());
     eventually("the copy", async || (dry.get("/scim/v2/Users").await.status == 200).then_some(())).await;
     assert_eq!(app.operator.delete(&format!("/api/v1/tenants/{}", acme.id)).await.status, 202);
-    eventually("the end", async || {
-        let tenant = app.operator.get(&format!("/api/v1/tenants/{}", acme.id)).await.json();
-        (tenant["status"] == "deleted").then_some(())
-    })
-    .await;
+    eventually("the end", async || (app.operator.tenant(&acme.id).await.status == "deleted").then_some(()))
+        .await;
     let db = &app.running.service.db;
     for table in [
         "directory_user",
@@ -309,18 +289,17 @@ async fn what_an_identity_provider_owns_is_not_edited_here_and_the_rest_is() {
     let accepted =
         app.anyone().post("/api/v1/invitations/accept", json!({"token": token, "name": "Zoe"})).await;
     assert!(accepted.status.is_success(), "{}", accepted.text);
-    let all = acme.admin.get(&users).await.expect(200);
-    let zoe =
-        all["items"].as_array().unwrap().iter().find(|one| one["source"] == "invitation").unwrap().clone();
-    let edited = edit(&id(&zoe), json!({"displayName": "Zoë", "active": false})).await.expect(200);
+    let all = acme.admin.users(&acme.slug).await;
+    let zoe = &all.iter().find(|one| one.source == "invitation").unwrap().id;
+    let edited: User = edit(zoe, json!({"displayName": "Zoë", "active": false})).await.found();
     assert_eq!(
-        (edited["displayName"].as_str(), edited["active"].as_bool(), edited["source"].as_str()),
-        (Some("Zoë"), Some(false), Some("invitation"))
+        (edited.display_name.as_deref(), edited.active, edited.source.as_str()),
+        (Some("Zoë"), false, "invitation")
     );
-    edit(&id(&zoe), json!({"active": true})).await.expect(200);
+    edit(zoe, json!({"active": true})).await.expect(200);
     // The identity provider finds her and writes: from then on she is its.
     let on = patch(json!([{"op": "replace", "path": "title", "value": "Dr."}]));
-    acme.scim.patch(&format!("/scim/v2/Users/{}", id(&zoe)), on).await.expect(200);
-    edit(&id(&zoe), json!({"displayName": "Z"})).await.refused(409, "user.managed");
+    acme.scim.patch(&format!("/scim/v2/Users/{zoe}"), on).await.expect(200);
+    edit(zoe, json!({"displayName": "Z"})).await.refused(409, "user.managed");
     app.stop().await;
 }

@@ -6,7 +6,7 @@ use scim_core::condition::Condition;
 use scim_core::filter::Filter;
 use scim_core::schema::{GROUPS, ResourceType, USERS};
 use serde_json::{Value, json};
-use tests::TestApp;
+use tests::{Bulk, Organization, TestApp};
 use uuid::Uuid;
 
 use super::group;
@@ -32,18 +32,15 @@ async fn what_identity_providers_ask_for_is_found_by_an_index() {
                 ]
             })
             .collect();
-        let done = acme.scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.expect(200);
-        let location = done["Operations"][0]["location"].as_str().expect("a location");
-        first = location.rsplit('/').next().unwrap_or_default().to_owned();
+        let done: Bulk = acme.scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.found();
+        first = done.operations[0].id();
     }
     group(&acme, "outer", &[]).await;
     app.store.analyze().await;
     let service = &app.running.service;
     let tenant = Uuid::parse_str(&acme.id).expect("an id");
-    let organizations =
-        acme.admin.get(&format!("/api/v1/tenants/{}/organizations", acme.slug)).await.expect(200);
-    let organization =
-        Uuid::parse_str(organizations["items"][0]["id"].as_str().expect("an id")).expect("an id");
+    let organizations = acme.admin.get(&format!("/api/v1/tenants/{}/organizations", acme.slug)).await;
+    let organization = Uuid::parse_str(&organizations.first::<Organization>().id).expect("an id");
     let plan = async |kind: &ResourceType, text: &str| -> String {
         let filter = Filter::parse(text, Profile::Compat).expect("a filter");
         let condition = Condition::bind(kind, &filter, Profile::Compat).expect("a condition");

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Reply, TestApp};
+use tests::{Bulk, Group, Reply, ScimUser, TestApp};
 
 use super::{ENTERPRISE, USER, group, id, patch, user};
 
@@ -275,15 +275,8 @@ async fn a_tenant_declares_its_own_attributes() {
     let wrong =
         json!({"id": "badge", "name": "Badge", "resourceType": "User", "attributes": [{"name": "1"}]});
     let refused = acme.admin.post(&schemas, wrong).await.refused(400, "validation.failed");
-    assert_eq!(
-        refused["errors"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|one| one["pointer"].as_str().unwrap())
-            .collect::<Vec<_>>(),
-        ["/id", "/attributes/0/name"]
-    );
+    let pointers: Vec<&str> = refused.errors.iter().map(|one| one.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/id", "/attributes/0/name"]);
     let shown = acme.scim.get(&format!("/scim/v2/Schemas/{urn}")).await.expect(200);
     assert_eq!(
         (shown["attributes"][0]["type"].as_str(), shown["attributes"][1]["returned"].as_str()),
@@ -350,33 +343,27 @@ async fn bulk_runs_in_the_order_of_its_references() {
         None,
     )
     .await
-    .expect(200);
-    let statuses: Vec<&str> =
-        done["Operations"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
+    .found::<Bulk>()
+    .operations;
+    let statuses: Vec<&str> = done.iter().map(|one| one.status.as_str()).collect();
     assert_eq!(
         statuses,
         ["201", "201", "201", "409", "200", "412", "204", "400", "400", "400", "409", "409", "409"],
-        "{done}"
+        "{done:?}"
     );
-    let location = |at: usize| {
-        done["Operations"][at]["location"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
-    };
-    assert_eq!(done["Operations"][3]["response"]["scimType"], "uniqueness");
-    assert_eq!(
-        (done["Operations"][0]["bulkId"].as_str(), done["Operations"][0]["version"].as_str()),
-        (Some("team"), Some("W/\"1\""))
-    );
-    let team = acme.scim.get(&format!("/scim/v2/Groups/{}", location(0))).await.expect(200);
-    assert_eq!(team["members"].as_array().unwrap().len(), 1, "one was deleted after");
-    assert_eq!(team["members"][0]["value"], location(1).as_str());
-    let ann = acme.scim.get(&format!("/scim/v2/Users/{}", location(1))).await.expect(200);
-    assert_eq!(ann[ENTERPRISE]["manager"]["value"], location(2).as_str());
-    let boss = acme.scim.get(&format!("/scim/v2/Users/{}", location(2))).await.expect(200);
-    assert_eq!(boss["title"], "CEO");
+    assert_eq!(done[3].response.as_ref().unwrap()["scimType"], "uniqueness");
+    assert_eq!((done[0].bulk_id.as_deref(), done[0].version.as_deref()), (Some("team"), Some("W/\"1\"")));
+    let team: Group = acme.scim.get(&format!("/scim/v2/Groups/{}", done[0].id())).await.found();
+    assert_eq!(team.members.len(), 1, "one was deleted after");
+    assert_eq!(team.members[0].value, done[1].id());
+    let ann = acme.scim.get(&format!("/scim/v2/Users/{}", done[1].id())).await.expect(200);
+    assert_eq!(ann[ENTERPRISE]["manager"]["value"], done[2].id());
+    let boss: ScimUser = acme.scim.get(&format!("/scim/v2/Users/{}", done[2].id())).await.found();
+    assert_eq!(boss.title.as_deref(), Some("CEO"));
     let wrong = |n: u32| json!({"method": "POST", "path": "/Users", "bulkId": format!("w{n}"), "data": {"userName": "ann"}});
-    let stopped = bulk(json!([wrong(1), wrong(2), {"method": "POST", "path": "/Users", "bulkId": "late", "data": {"userName": "late"}}]), Some(2)).await.expect(200);
-    assert_eq!(stopped["Operations"].as_array().unwrap().len(), 2);
-    assert_eq!(acme.scim.find("/scim/v2/Users", "userName eq \"late\"").await.expect(200)["totalResults"], 0);
+    let stopped = bulk(json!([wrong(1), wrong(2), {"method": "POST", "path": "/Users", "bulkId": "late", "data": {"userName": "late"}}]), Some(2)).await;
+    assert_eq!(stopped.found::<Bulk>().operations.len(), 2);
+    assert_eq!(acme.scim.find("/scim/v2/Users", "userName eq \"late\"").await.total(), 0);
     // 75
     bulk(json!(vec![json!({}); 1001]), None).await.scim_refused(413, None);
     let large = "x".repeat(5 << 20);
@@ -400,8 +387,8 @@ async fn bulk_counts_each_operation_against_the_rate_limit() {
     let operations: Vec<Value> = (0..500)
         .map(|n| json!({"method": "DELETE", "path": format!("/Users/{}", uuid::Uuid::from_u128(n))}))
         .collect();
-    let done = acme.scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.expect(200);
-    let limited = done["Operations"].as_array().unwrap().iter().filter(|one| one["status"] == "429").count();
+    let done: Bulk = acme.scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.found();
+    let limited = done.operations.iter().filter(|one| one.status == "429").count();
     assert!(limited > 0, "500 operations were within 25 a second");
     // However slow the machine is: fifty at once are over the limit.
     let many = futures_util::future::join_all((0..50).map(|_| acme.scim.get("/scim/v2/Users?count=0"))).await;

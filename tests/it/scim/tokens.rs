@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use tests::{Receiver, TestApp, eventually};
+use tests::{Receiver, ScimToken, TestApp, Tokens, eventually};
 
 use super::{at, id, patch, user};
 
@@ -15,15 +15,15 @@ async fn an_organization_has_several_tokens_each_its_own() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let tokens = at(&acme, "scim-tokens");
-    let second = acme.admin.post(&tokens, json!({"name": "second"})).await.expect(201);
-    let client = app.operator.with(second["token"].as_str().unwrap());
+    let second: ScimToken = acme.admin.post(&tokens, json!({"name": "second"})).await.created();
+    let client = app.operator.with(second.token.unwrap());
     assert_eq!(client.get("/scim/v2/Users").await.status, 200);
-    let rotated = acme
+    let rotated: ScimToken = acme
         .admin
-        .post(&format!("{tokens}/{}/rotate", id(&second)), json!({"overlapSeconds": 60}))
+        .post(&format!("{tokens}/{}/rotate", second.id), json!({"overlapSeconds": 60}))
         .await
-        .expect(201);
-    let new = app.operator.with(rotated["token"].as_str().unwrap());
+        .created();
+    let new = app.operator.with(rotated.token.unwrap());
     assert_eq!(
         (client.get("/scim/v2/Users").await.status.as_u16(), new.get("/scim/v2/Users").await.status.as_u16()),
         (200, 200),
@@ -35,10 +35,10 @@ async fn an_organization_has_several_tokens_each_its_own() {
     })
     .await;
     assert_eq!(new.get("/scim/v2/Users").await.status, 200);
-    let listed = acme.admin.get(&tokens).await.expect(200);
-    assert!(listed["items"].as_array().unwrap().iter().all(|one| one.get("token").is_none()));
+    let listed: Vec<Value> = acme.admin.get(&tokens).await.items();
+    assert!(listed.iter().all(|one| one.get("token").is_none()));
     // Wrong, unknown and revoked are one answer.
-    assert_eq!(acme.admin.delete(&format!("{tokens}/{}", id(&rotated))).await.status, 204);
+    assert_eq!(acme.admin.delete(&format!("{tokens}/{}", rotated.id)).await.status, 204);
     let mut answers = Vec::new();
     for bearer in [
         new.bearer.clone().unwrap(),
@@ -73,8 +73,7 @@ async fn a_leaked_token_is_rotated_where_there_is_no_room_for_another_one() {
         acme.admin.post(&path, json!({"overlapSeconds": seconds})).await
     };
     rotate(60).await.refused(403, "quota.exceeded");
-    let new = rotate(0).await.expect(201);
-    let new = app.operator.with(new["token"].as_str().unwrap());
+    let new = app.operator.with(rotate(0).await.created_token());
     assert_eq!(new.get("/scim/v2/Users").await.status, 200);
     // It makes room once: what has ended already makes none.
     rotate(0).await.refused(403, "quota.exceeded");
@@ -92,7 +91,7 @@ async fn a_token_is_good_only_from_where_it_may_come() {
     from(json!(["203.0.113.0/24"])).await.get("/scim/v2/Users").await.scim_refused(401, None);
     let wrong =
         acme.admin.post(&at(&acme, "scim-tokens"), json!({"name": "x", "allowedAddresses": ["here"]})).await;
-    assert_eq!(wrong.refused(400, "validation.failed")["errors"][0]["pointer"], "/allowedAddresses/0");
+    assert_eq!(wrong.refused(400, "validation.failed").pointer(), "/allowedAddresses/0");
     app.stop().await;
 }
 
@@ -111,9 +110,9 @@ async fn a_token_that_ends_is_announced_three_times() {
     assert_eq!(warned, [0, 0, 1, 0, 1, 0, 1, 0]);
     let mails = eventually("the mails", async || {
         let all = app.mails().await;
-        (all.iter().filter(|mail| mail["template"] == "token-expiring").count() == 3).then_some(all)
+        (all.iter().filter(|mail| mail.template == "token-expiring").count() == 3).then_some(all)
     });
-    assert!(mails.await.iter().any(|mail| mail["subject"].as_str().unwrap().contains("yearly")));
+    assert!(mails.await.iter().any(|mail| mail.subject.contains("yearly")));
     app.stop().await;
 }
 
@@ -121,23 +120,23 @@ async fn a_token_that_ends_is_announced_three_times() {
 async fn a_client_gets_a_short_token_for_its_secret() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let made = acme
+    let made: ScimToken = acme
         .admin
         .post(&at(&acme, "scim-tokens"), json!({"name": "oauth", "kind": "client"}))
         .await
-        .expect(201);
-    let (client, secret) = (made["clientId"].as_str().unwrap(), made["token"].as_str().unwrap());
+        .created();
+    let (client, secret) = (made.client_id.as_deref().unwrap(), made.token.as_deref().unwrap());
     app.operator.with(secret).get("/scim/v2/Users").await.scim_refused(401, None);
     let ask = async |form: &[(&str, &str)]| app.anyone().form("/oauth2/token", form).await;
     let grant = ("grant_type", "client_credentials");
     let good = ask(&[grant, ("client_id", client), ("client_secret", secret), ("scope", "scim")]).await;
     assert_eq!(good.header("cache-control"), "no-store");
-    let good = good.expect(200);
+    let good: Tokens = good.found();
     assert_eq!(
-        (good["token_type"].as_str(), good["expires_in"].as_i64(), good["scope"].as_str()),
-        (Some("Bearer"), Some(3600), Some("scim"))
+        (good.token_type.as_str(), good.expires_in, good.scope.as_deref()),
+        ("Bearer", 3600, Some("scim"))
     );
-    let idp = app.operator.with(good["access_token"].as_str().unwrap());
+    let idp = app.operator.with(good.access_token);
     assert_eq!(idp.post("/scim/v2/Users", json!({"userName": "ann"})).await.status, 201);
     let basic = app
         .anyone()
@@ -155,17 +154,13 @@ async fn a_client_gets_a_short_token_for_its_secret() {
             "invalid_scope",
         ),
     ] {
-        let refused = ask(&form).await;
-        assert_eq!(
-            (refused.status.as_u16(), refused.json()["error"].as_str().unwrap().to_owned()),
-            (status, error.to_owned())
-        );
+        ask(&form).await.oauth_refused(status, error);
     }
     app.clock.advance(chrono::TimeDelta::seconds(3601));
     eventually("the token's end", async || (idp.get("/scim/v2/Users").await.status == 401).then_some(()))
         .await;
-    let fresh = ask(&[grant, ("client_id", client), ("client_secret", secret)]).await.expect(200);
-    let fresh = app.operator.with(fresh["access_token"].as_str().unwrap());
+    let fresh: Tokens = ask(&[grant, ("client_id", client), ("client_secret", secret)]).await.found();
+    let fresh = app.operator.with(fresh.access_token);
     assert_eq!(fresh.get("/scim/v2/Users").await.status, 200);
     assert_eq!(acme.admin.delete(&at(&acme, &format!("scim-tokens/{client}"))).await.status, 204);
     fresh.get("/scim/v2/Users").await.scim_refused(401, None);
@@ -193,8 +188,8 @@ async fn a_client_proves_itself_by_its_key() {
     let made =
         acme.admin.post(&tokens, json!({"name": "keys", "kind": "client", "jwks": jwks})).await.expect(201);
     assert!(made.get("token").is_none(), "it has no secret");
-    let client = made["clientId"].as_str().unwrap().to_owned();
-    let endpoint = made["tokenEndpoint"].as_str().unwrap().to_owned();
+    let made: ScimToken = serde_json::from_value(made).unwrap();
+    let (client, endpoint) = (made.client_id.unwrap(), made.token_endpoint.unwrap());
     let signed = |claims: Value| {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some("k1".to_owned());
@@ -217,10 +212,9 @@ async fn a_client_proves_itself_by_its_key() {
     };
     let ask = async |assertion: &str| ask_for("scim", assertion).await;
     let good = claims(&|_| ());
-    let refused = ask_for("everything", &good).await;
-    assert_eq!((refused.status.as_u16(), refused.json()["error"].as_str()), (400, Some("invalid_scope")));
+    ask_for("everything", &good).await.oauth_refused(400, "invalid_scope");
     // Refused for something else it isn't used up.
-    let token = ask(&good).await.expect(200)["access_token"].as_str().unwrap().to_owned();
+    let token = ask(&good).await.found::<Tokens>().access_token;
     assert_eq!(app.operator.with(token).get("/scim/v2/Users").await.status, 200);
     for (why, assertion) in [
         ("it was used", good.clone()),
@@ -247,7 +241,7 @@ async fn changes_are_told_as_security_event_tokens() {
     let acme = app.tenant("acme").await;
     let receiver = Receiver::start();
     let endpoint = json!({"url": format!("{}/sets", receiver.url), "format": "set"});
-    let endpoint = app.operator.post("/api/v1/webhook-endpoints", endpoint).await.expect(201);
+    let endpoint = app.operator.post("/api/v1/webhook-endpoints", endpoint).await.created_id();
     let ann = user(&acme, "ann").await;
     let path = format!("/scim/v2/Users/{ann}");
     acme.scim
@@ -264,7 +258,7 @@ async fn changes_are_told_as_security_event_tokens() {
     let keys = app.anyone().get("/oauth2/jwks").await.expect(200);
     let mut events = Vec::new();
     for request in &sent {
-        let claims = request.security_event(&keys, endpoint["id"].as_str().unwrap());
+        let claims = request.security_event(&keys, &endpoint);
         assert_eq!(claims["sub_id"]["uri"], format!("/Users/{ann}"));
         assert!(
             claims["jti"].is_string()
@@ -292,7 +286,7 @@ async fn changes_are_told_as_security_event_tokens() {
     receiver.stop().await;
     let told = acme.scim.get("/scim/v2/ServiceProviderConfig").await.expect(200);
     assert_eq!(told["securityEvents"]["asyncRequest"], "none");
-    let gone = format!("/api/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
+    let gone = format!("/api/v1/webhook-endpoints/{endpoint}");
     assert_eq!(app.operator.delete(&gone).await.status, 204);
     let told = acme.scim.get("/scim/v2/ServiceProviderConfig").await.expect(200);
     assert!(told.get("securityEvents").is_none(), "nobody listens");

@@ -1,7 +1,7 @@
 //! Keycloak, as OpenID Provider and as SAML identity provider.
 
 use serde_json::json;
-use tests::{Browser, Keycloak, TestApp};
+use tests::{Browser, ConnectionTest, Keycloak, TestApp};
 
 use super::*;
 
@@ -13,26 +13,26 @@ async fn keycloak_signs_in_by_openid_connect_and_ends_sessions() {
     let body = json!({"type": "oidc", "name": "Keycloak", "issuer": keycloak.issuer(), "clientId": "tenantry", "clientSecret": "s3cret"});
     let connection = connect(&acme, body).await;
     let client = json!({
-        "clientId": "tenantry", "secret": "s3cret", "redirectUris": [connection["redirectUri"]], "publicClient": false,
+        "clientId": "tenantry", "secret": "s3cret", "redirectUris": [connection.redirect_uri], "publicClient": false,
         "attributes": {
-            "pkce.code.challenge.method": "S256", "backchannel.logout.url": connection["backchannelLogoutUri"],
+            "pkce.code.challenge.method": "S256", "backchannel.logout.url": connection.backchannel_logout_uri,
             "backchannel.logout.session.required": "true",
         },
     });
     keycloak.post("clients", client).await.expect(201);
-    let test = path(&acme, &format!("connections/{}/test", text(&connection, "id")));
-    assert_eq!(acme.admin.post(&test, json!({})).await.expect(200)["ok"], true);
+    let test = path(&acme, &format!("connections/{}/test", connection.id));
+    assert!(acme.admin.post(&test, json!({})).await.found::<ConnectionTest>().ok);
     let mut browser = Browser::default();
     let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await;
     let page = keycloak.sign_in(&mut browser, page).await;
-    let tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.expect(200);
-    let id = claims(&text(&tokens, "id_token"));
+    let tokens: Tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.found();
+    let id = claims(tokens.id());
     assert_eq!((&id["email"], &id["name"]), (&json!("alice@corp.example"), &json!("Alice Doe")));
     // Keycloak ends its sessions and says so: ours end too.
-    assert!(module.active(&app, &text(&tokens, "access_token")).await);
+    assert!(module.active(&app, &tokens.access_token).await);
     keycloak.log_alice_out().await;
     tests::eventually("the back-channel logout", async || {
-        (!module.active(&app, &text(&tokens, "access_token")).await).then_some(())
+        (!module.active(&app, &tokens.access_token).await).then_some(())
     })
     .await;
     // Keycloak begins to sign with a new key: the first token by it makes the set be asked for again, at once.
@@ -56,9 +56,9 @@ async fn keycloak_signs_in_by_saml_signed_and_encrypted() {
     let body = json!({"type": "saml", "name": "Keycloak", "metadataUrl": metadata});
     let connection = connect(&acme, body).await;
     // Keycloak reads our metadata as it is, and verifies our requests by the certificate in it.
-    let ours = app.anyone().get(&text(&connection, "metadataUrl")).await.text;
+    let ours = app.anyone().get(connection.metadata_url()).await.text;
     let mut client = keycloak.read_metadata(&ours).await;
-    assert_eq!(client["clientId"], connection["entityId"]);
+    assert_eq!(client["clientId"], connection.entity_id());
     for (name, value) in [
         ("saml.client.signature", "true"),
         ("saml.assertion.signature", "true"),
@@ -110,23 +110,23 @@ async fn keycloak_signs_in_by_saml_signed_and_encrypted() {
             let trace = acme.admin.get("/api/v1/tenants/acme/sign-ins?limit=1").await.text;
             panic!("{what}: {} {trace}", page.url);
         };
-        let tokens = module.redeem(&app, &code).await.expect(200);
-        let id = claims(&text(&tokens, "id_token"));
+        let tokens: Tokens = module.redeem(&app, &code).await.found();
+        let id = claims(tokens.id());
         assert_eq!(id["email"], "alice@corp.example", "{what}");
         seen.push(id["sub"].clone());
     }
     seen.dedup();
     assert_eq!(seen.len(), 1, "one person, however the assertion was packed");
     // Requests by POST, signed within; and signing out here signs out there.
-    let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
+    let one = path(&acme, &format!("connections/{}", connection.id));
     acme.admin.patch(&one, json!({"requestBinding": "post", "signOutUpstream": true})).await.expect(200);
     let mut browser = Browser::default();
     let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await.expect(200);
     assert!(page.text.contains("name=\"SAMLRequest\""), "{}", page.text);
     let page = browser.submit(&page, &[]).await;
     let page = keycloak.sign_in(&mut browser, page).await;
-    let tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.expect(200);
-    let hint = text(&tokens, "id_token");
+    let tokens: Tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.found();
+    let hint = tokens.id().to_owned();
     let bye = "https://app.example/bye";
     let end =
         format!("{}/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri={bye}", app.operator.base);

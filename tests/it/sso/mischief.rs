@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use tests::{Browser, Issuer, Tenant, TestApp};
+use tests::{Browser, ConnectionTest, Issuer, Tenant, TestApp};
 
 use super::*;
 
@@ -29,13 +29,11 @@ impl Stage {
     /// The reason in the trace that the page's code leads to.
     async fn reason(&self, page: &Page) -> String {
         let code = page.code().unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
-        let found = self.app.operator.get(&format!("/api/v1/sign-ins?code={code}")).await.expect(200);
-        found["items"][0]["reason"].as_str().unwrap_or_default().to_owned()
+        self.app.operator.sign_in(&code).await.reason.unwrap_or_default()
     }
 
     async fn users(&self) -> usize {
-        let users = self.tenant.admin.get("/api/v1/tenants/acme/users").await.expect(200);
-        users["items"].as_array().unwrap().len()
+        self.tenant.admin.users("acme").await.len()
     }
 }
 
@@ -195,13 +193,12 @@ async fn answers_count_once_in_their_browser_of_their_connection() {
         .await
         .url;
     browser.stops.pop();
-    answer.set_path(&format!("/sso/oidc/{}/callback", text(&other, "id")));
+    answer.set_path(&format!("/sso/oidc/{}/callback", other.id));
     browser.open(&answer).await.refused("sso.state_unknown");
     answer.set_path("/sso/oidc/01890a5d-ac96-774b-bcce-b302099a8057/callback");
     browser.open(&answer).await.refused("not_found");
     // An identifier of another tenant chooses nothing past the tenant that was named.
-    let mixed =
-        stage.module.authorize(&stage.app, &[("tenant", "acme"), ("connection", &text(&other, "id"))]);
+    let mixed = stage.module.authorize(&stage.app, &[("tenant", "acme"), ("connection", &other.id)]);
     Browser::default().open(mixed).await.refused("not_found");
     stage.app.stop().await;
     stage.issuer.stop().await;
@@ -266,9 +263,9 @@ async fn a_provider_that_points_inside_is_not_followed() {
         let reply = acme.admin.post(&path(&acme, "connections"), body).await;
         if issuer == "https://localhost" {
             // A name is judged when it is resolved: at the test.
-            let made = reply.expect(201);
-            let test = path(&acme, &format!("connections/{}/test", text(&made, "id")));
-            assert_eq!(acme.admin.post(&test, json!({})).await.expect(200)["ok"], false);
+            let made: Connection = reply.created();
+            let test = path(&acme, &format!("connections/{}/test", made.id));
+            assert!(!acme.admin.post(&test, json!({})).await.found::<ConnectionTest>().ok);
         } else {
             reply.refused(400, "outbound.refused");
         }
@@ -294,7 +291,7 @@ async fn a_provider_that_points_inside_is_not_followed() {
         json!({"type": "oidc", "name": "2", "issuer": stage.issuer.url, "clientId": "c1"}),
     )
     .await;
-    let url = stage.module.authorize(&stage.app, &[("connection", &text(&again, "id"))]);
+    let url = stage.module.authorize(&stage.app, &[("connection", &again.id)]);
     let page = Browser::default().open(url).await;
     assert_eq!(stage.reason(&page).await, "oidc.discovery_failed");
     stage.app.stop().await;
@@ -311,7 +308,7 @@ async fn entra_and_google_are_read_as_they_are() {
         "type": "oidc", "name": "Google", "issuer": stage.issuer.url, "clientId": "c1", "hostedDomain": "corp.example",
     });
     let google = connect(&stage.tenant, body).await;
-    let url = stage.module.authorize(&stage.app, &[("connection", &text(&google, "id"))]);
+    let url = stage.module.authorize(&stage.app, &[("connection", &google.id)]);
     let page = Browser::default().open(&url).await;
     assert_eq!(stage.reason(&page).await, "oidc.hosted_domain_wrong");
     stage.issuer.misbehave(|mischief| {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Browser, OidcProvider, Receiver, Reply, TestApp, eventually};
+use tests::{Browser, OidcProvider, Receiver, Reply, Session, TestApp, eventually};
 
 use super::*;
 
@@ -47,9 +47,9 @@ async fn a_request_may_be_pushed_and_is_used_once() {
     browser.open(stolen.unwrap()).await.refused("validation.failed");
     // Nobody pushes for a client without its secret, nor what couldn't be asked either.
     let without: Vec<_> = pushed.iter().copied().filter(|(name, _)| *name != "client_secret").collect();
-    assert_eq!(app.anyone().form("/oauth2/par", &without).await.expect(401)["error"], "invalid_client");
+    app.anyone().form("/oauth2/par", &without).await.oauth_refused(401, "invalid_client");
     let plain: Vec<_> = pushed.iter().copied().filter(|(name, _)| *name != "code_challenge_method").collect();
-    assert_eq!(app.anyone().form("/oauth2/par", &plain).await.expect(400)["error"], "invalid_request");
+    app.anyone().form("/oauth2/par", &plain).await.oauth_refused(400, "invalid_request");
     app.stop().await;
 }
 
@@ -70,21 +70,20 @@ async fn a_realm_is_an_issuer_of_its_own() {
     let page = browser.open(module.authorize_at(&endpoint, &[])).await;
     let page = browser.at_oidc_provider(page, "alice").await;
     assert_eq!(page.parameter("iss"), Some(issuer.clone()));
-    let tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.expect(200);
-    assert_eq!(claims(&text(&tokens, "id_token"))["iss"], issuer.as_str());
-    assert_eq!(claims(&text(&tokens, "access_token"))["iss"], issuer.as_str());
-    assert!(module.active(&app, &text(&tokens, "access_token")).await);
-    let refreshed = module.refresh(&app, &text(&tokens, "refresh_token")).await.expect(200);
-    assert_eq!(claims(&text(&refreshed, "id_token"))["iss"], issuer.as_str());
+    let tokens: Tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.found();
+    assert_eq!(claims(tokens.id())["iss"], issuer.as_str());
+    assert_eq!(claims(&tokens.access_token)["iss"], issuer.as_str());
+    assert!(module.active(&app, &tokens.access_token).await);
+    let refreshed: Tokens = module.refresh(&app, tokens.refresh()).await.found();
+    assert_eq!(claims(refreshed.id())["iss"], issuer.as_str());
     // By the platform's own door the same person gets the platform's tokens, signed by other keys.
     let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await;
-    let tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.expect(200);
-    assert_eq!(claims(&text(&tokens, "id_token"))["iss"], app.operator.base.as_str());
+    let tokens: Tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.found();
+    assert_eq!(claims(tokens.id())["iss"], app.operator.base.as_str());
     // A realm's door leads to nobody else's tenant.
     let page = browser.open(module.authorize_at(&endpoint, &[("tenant", "other")])).await;
     assert_eq!(page.parameter("error").as_deref(), Some("invalid_request"));
-    let connections = other.admin.get(&path(&other, "connections")).await.expect(200);
-    let theirs = text(&connections["items"][0], "id");
+    let theirs = other.admin.get(&path(&other, "connections")).await.first::<Connection>().id;
     browser.open(module.authorize_at(&endpoint, &[("connection", &theirs)])).await.refused("not_found");
     app.stop().await;
 }
@@ -100,13 +99,9 @@ async fn prompt_none_asks_nobody_and_public_clients_have_no_secret() {
     assert_eq!(page.parameter("error").as_deref(), Some("login_required"));
     let page = sign_in(&app, &mut browser, &spa, &acme, "alice").await;
     let code = page.parameter("code").unwrap();
-    let tokens = spa.redeem_with(&app, &[("code", &code), ("client_secret", "")]).await.expect(200);
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("client_id", &spa.id),
-        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
-    ];
-    let renewed = app.anyone().form("/oauth2/token", &form).await.expect(200);
+    let tokens: Tokens = spa.redeem_with(&app, &[("code", &code), ("client_secret", "")]).await.found();
+    let form = [("grant_type", "refresh_token"), ("client_id", &spa.id), ("refresh_token", tokens.refresh())];
+    let renewed: Tokens = app.anyone().form("/oauth2/token", &form).await.found();
     let page = browser.open(spa.authorize(&app, &[("prompt", "none"), ("tenant", "acme")])).await;
     assert!(page.parameter("code").is_some());
     let page = browser.open(spa.authorize(&app, &[("response_mode", "form_post")])).await.expect(200);
@@ -114,7 +109,7 @@ async fn prompt_none_asks_nobody_and_public_clients_have_no_secret() {
     assert_eq!(action.as_str(), CALLBACK);
     assert!(fields.iter().any(|(name, _)| name == "code"));
     // It ends its own tokens, by its id.
-    let access = text(&renewed, "access_token");
+    let access = renewed.access_token.clone();
     assert_eq!(
         app.anyone().form("/oauth2/revoke", &[("token", &access), ("client_id", &spa.id)]).await.status,
         200
@@ -125,8 +120,8 @@ async fn prompt_none_asks_nobody_and_public_clients_have_no_secret() {
     let confidential = module(&app, "app", json!({})).await;
     let page = browser.open(confidential.authorize(&app, &[])).await;
     let code = page.parameter("code").unwrap();
-    let refused = confidential.redeem_with(&app, &[("code", &code), ("client_secret", "")]).await.expect(401);
-    assert_eq!(refused["error"], "invalid_client");
+    let refused = confidential.redeem_with(&app, &[("code", &code), ("client_secret", "")]).await;
+    refused.oauth_refused(401, "invalid_client");
     app.stop().await;
 }
 
@@ -144,21 +139,21 @@ async fn signing_out_reaches_every_module() {
     let mut browser = Browser::default();
     let first = tokens(&app, &mut browser, &one, &acme, "alice").await;
     let page = browser.open(two.authorize(&app, &[])).await;
-    let second = two.redeem(&app, &page.parameter("code").unwrap()).await.expect(200);
+    let second: Tokens = two.redeem(&app, &page.parameter("code").unwrap()).await.found();
     let end = |more: &[(&str, &str)]| {
         url::Url::parse_with_params(&format!("{}/oauth2/logout", app.operator.base), more).unwrap()
     };
     // Without a token the person is asked; nowhere but to a registered address is anybody sent.
     let page = browser.open(end(&[])).await.expect(200);
     assert!(page.text.contains("Sign out?"));
-    let hint = text(&first, "id_token");
+    let hint = first.id().to_owned();
     let evil = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://evil.example/")];
     browser.open(end(&evil)).await.refused("oauth.redirect_refused");
     let other = [("id_token_hint", hint.as_str()), ("client_id", &two.id)];
     browser.open(end(&other)).await.refused("validation.failed");
-    let access = text(&first, "access_token");
+    let access = first.access_token.clone();
     browser.open(end(&[("id_token_hint", &access)])).await.refused("validation.failed");
-    assert!(one.active(&app, &text(&first, "access_token")).await);
+    assert!(one.active(&app, &first.access_token).await);
 
     let began = Instant::now();
     let good = [
@@ -169,8 +164,8 @@ async fn signing_out_reaches_every_module() {
     let page = browser.open(end(&good)).await.expect(200);
     assert!(page.plain().contains("https://app.example/front?iss="), "{}", page.text);
     assert!(page.plain().contains("https://app.example/bye?state=x"), "{}", page.text);
-    assert!(!one.active(&app, &text(&first, "access_token")).await);
-    assert!(!two.active(&app, &text(&second, "access_token")).await);
+    assert!(!one.active(&app, &first.access_token).await);
+    assert!(!two.active(&app, &second.access_token).await);
     let notice = receiver.until("a logout token", |one| one.path == "/bye").await;
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let token = String::from_utf8(notice.raw.clone()).unwrap();
@@ -195,27 +190,25 @@ async fn who_is_deactivated_is_out_everywhere_at_once() {
     let module = module(&app, "app", json!({"backchannelLogoutUri": format!("{}/bye", receiver.url)})).await;
     oidc_connection(&op, &acme, json!({})).await;
     let body = json!({"userName": "alice@corp.example", "externalId": "alice"});
-    let user = acme.scim.post("/scim/v2/Users", body).await.expect(201);
+    let user = acme.scim.post("/scim/v2/Users", body).await.created_id();
     let mut browser = Browser::default();
     let tokens = tokens(&app, &mut browser, &module, &acme, "alice").await;
-    assert_eq!(claims(&text(&tokens, "id_token"))["sub"], user["id"]);
+    assert_eq!(claims(tokens.id())["sub"], user);
     // In the middle: a code is out, a session open, a token fresh.
     let page = browser.open(module.authorize(&app, &[])).await;
     let code = page.parameter("code").unwrap();
     let off = json!({"Operations": [{"op": "replace", "value": {"active": false}}]});
-    let one = format!("/scim/v2/Users/{}", text(&user, "id"));
+    let one = format!("/scim/v2/Users/{user}");
     acme.scim.patch(&one, off).await.expect(200);
     let began = Instant::now();
-    assert!(!module.active(&app, &text(&tokens, "access_token")).await);
-    assert_eq!(
-        module.refresh(&app, &text(&tokens, "refresh_token")).await.expect(400)["error"],
-        "invalid_grant"
-    );
-    assert_eq!(module.redeem(&app, &code).await.expect(400)["error"], "invalid_grant");
-    assert_eq!(
-        app.anyone().with(text(&tokens, "access_token")).get("/oauth2/userinfo").await.expect(401)["error"],
-        "invalid_token"
-    );
+    assert!(!module.active(&app, &tokens.access_token).await);
+    module.refresh(&app, tokens.refresh()).await.oauth_refused(400, "invalid_grant");
+    module.redeem(&app, &code).await.oauth_refused(400, "invalid_grant");
+    app.anyone()
+        .with(tokens.access_token.clone())
+        .get("/oauth2/userinfo")
+        .await
+        .oauth_refused(401, "invalid_token");
     let page = browser.open(module.authorize(&app, &[("prompt", "none"), ("tenant", "acme")])).await;
     assert_eq!(page.parameter("error").as_deref(), Some("login_required"));
     sign_in(&app, &mut Browser::default(), &module, &acme, "alice").await.refused("user.deactivated");
@@ -233,37 +226,28 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all() {
     oidc_connection(&op, &acme, json!({})).await;
     let receiver = Receiver::start();
     let endpoint = json!({"url": format!("{}/caep", receiver.url), "format": "set"});
-    let endpoint = app.operator.post("/api/v1/webhook-endpoints", endpoint).await.expect(201);
+    let endpoint = app.operator.post("/api/v1/webhook-endpoints", endpoint).await.created_id();
     let mut all = Vec::new();
     for person in ["alice", "alice", "bob", "carol"] {
         all.push(tokens(&app, &mut Browser::default(), &module, &acme, person).await);
     }
-    let access = |at: usize| text(&all[at], "access_token");
+    let access = |at: usize| all[at].access_token.clone();
     let base = "/api/v1/tenants/acme";
-    let list = acme.admin.get(&format!("{base}/sessions")).await.expect(200);
-    assert_eq!(list["items"].as_array().unwrap().len(), 4);
-    assert_eq!(
-        (&list["items"][0]["live"], &list["items"][0]["userAgent"]),
-        (&json!(true), &json!("test browser"))
-    );
+    let list: Vec<Session> = acme.admin.get(&format!("{base}/sessions")).await.items();
+    assert_eq!(list.len(), 4);
+    assert_eq!((list[0].live, list[0].user_agent.as_deref()), (true, Some("test browser")));
     let alice = claims(&access(0))["sub"].as_str().unwrap().to_owned();
-    let hers = acme.admin.get(&format!("{base}/sessions?userId={alice}")).await.expect(200);
-    assert_eq!(hers["items"].as_array().unwrap().len(), 2);
-    let newest = text(&hers["items"][0], "id");
+    let hers: Vec<Session> = acme.admin.get(&format!("{base}/sessions?userId={alice}")).await.items();
+    assert_eq!(hers.len(), 2);
+    let newest = &hers[0].id;
     assert_eq!(acme.admin.delete(&format!("{base}/sessions/{newest}")).await.status, 204);
     assert!(module.active(&app, &access(0)).await && !module.active(&app, &access(1)).await);
     assert_eq!(acme.admin.delete(&format!("{base}/users/{alice}/sessions")).await.status, 204);
     assert!(!module.active(&app, &access(0)).await && module.active(&app, &access(2)).await);
     assert_eq!(acme.admin.delete(&path(&acme, "sessions")).await.status, 204);
     assert!(!module.active(&app, &access(2)).await && !module.active(&app, &access(3)).await);
-    let ended = acme.admin.get(&format!("{base}/sessions")).await.expect(200);
-    assert!(
-        ended["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|one| one["live"] == false && one["endedReason"] == "revoked")
-    );
+    let ended: Vec<Session> = acme.admin.get(&format!("{base}/sessions")).await.items();
+    assert!(ended.iter().all(|one| !one.live && one.ended_reason.as_deref() == Some("revoked")));
     // Receivers of security events hear it as CAEP's session-revoked: of one session, of a person, of an organization.
     let caep = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
     let keys = app.anyone().get("/oauth2/jwks").await.expect(200);
@@ -271,7 +255,7 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all() {
         let told: Vec<Value> = receiver
             .all()
             .iter()
-            .map(|one| one.security_event(&keys, endpoint["id"].as_str().unwrap()))
+            .map(|one| one.security_event(&keys, &endpoint))
             .filter(|claims| !claims["events"][caep].is_null())
             .collect();
         (told.len() >= 3).then_some(told)
@@ -326,13 +310,8 @@ async fn the_sign_in_page_finds_where_somebody_belongs() {
     let known = guest.submit(&page, &[("email", "guest@elsewhere.example")]).await.expect(200);
     let unknown = guest.submit(&page, &[("email", "ghost@elsewhere.example")]).await.expect(200);
     assert_eq!(known.text.replace("guest@", "x@"), unknown.text.replace("ghost@", "x@"));
-    let link = tests::eventually("the link's mail", async || {
-        let mails = app.mails().await;
-        let mail = mails.iter().find(|mail| mail["template"] == "sign-in-link")?;
-        mail["links"][0].as_str().map(ToOwned::to_owned)
-    })
-    .await;
-    let page = guest.open(link.replace("&amp;", "&")).await;
+    let mail = app.mail("the link's mail", |mail| mail.template == "sign-in-link").await;
+    let page = guest.open(mail.links[0].replace("&amp;", "&")).await;
     assert!(page.url.as_str().starts_with(&op.issuer()), "{} {}", page.url, page.text);
     // Several connections: the person chooses.
     oidc_connection(&op, &acme, json!({"name": "Second door"})).await;
@@ -349,24 +328,24 @@ async fn domains_are_proven_by_dns_for_one_tenant() {
     for bad in ["gmail.com", "localhost", "127.0.0.1", "a b", "corp_example.com", ""] {
         acme.admin.post(&path(&acme, "domains"), claim(bad)).await.refused(400, "validation.failed");
     }
-    let made = acme.admin.post(&path(&acme, "domains"), claim("Corp.Example.")).await.expect(201);
-    assert_eq!((&made["domain"], &made["status"]), (&json!("corp.example"), &json!("pending")));
-    assert_eq!(made["recordName"], "_tenantry-challenge.corp.example");
+    let made: Domain = acme.admin.post(&path(&acme, "domains"), claim("Corp.Example.")).await.created();
+    assert_eq!((made.domain.as_str(), made.status.as_str()), ("corp.example", "pending"));
+    assert_eq!(made.record_name, "_tenantry-challenge.corp.example");
     acme.admin.post(&path(&acme, "domains"), claim("corp.example")).await.refused(409, "domain.exists");
-    let verify = path(&acme, &format!("domains/{}/verify", text(&made, "id")));
+    let verify = path(&acme, &format!("domains/{}/verify", made.id));
     let refused = acme.admin.post(&verify, json!({})).await.refused(409, "domain.unproven");
-    assert_eq!(refused["recordValue"], made["recordValue"]);
+    assert_eq!(*refused.fact("recordValue"), made.record_value);
     app.dns.set("_tenantry-challenge.corp.example", "something else");
     acme.admin.post(&verify, json!({})).await.refused(409, "domain.unproven");
     prove_domain(&app, &other, "corp.example").await;
     // Two tenants show a record for one domain: who proved it first holds it.
-    app.dns.set("_tenantry-challenge.corp.example", &text(&made, "recordValue"));
+    app.dns.set("_tenantry-challenge.corp.example", &made.record_value);
     acme.admin.post(&verify, json!({})).await.refused(409, "domain.taken");
     // The record is gone: a look finds it out, and the domain is free.
-    let theirs = other.admin.get(&path(&other, "domains")).await.expect(200);
-    let look = path(&other, &format!("domains/{}/verify", text(&theirs["items"][0], "id")));
-    other.admin.post(&look, json!({})).await.refused(409, "domain.unproven");
-    assert_eq!(acme.admin.post(&verify, json!({})).await.expect(200)["status"], "verified");
+    let theirs: Domain = other.admin.get(&path(&other, "domains")).await.first();
+    let again = path(&other, &format!("domains/{}/verify", theirs.id));
+    other.admin.post(&again, json!({})).await.refused(409, "domain.unproven");
+    assert_eq!(acme.admin.post(&verify, json!({})).await.found::<Domain>().status, "verified");
     assert_eq!(app.audit("domain.lapse").await.len(), 1);
     app.stop().await;
 }
@@ -383,11 +362,8 @@ async fn what_ends_soon_is_told() {
     connect(&acme, body).await;
     assert_eq!(connections::warn(&app.running.service).await.unwrap(), 1);
     assert_eq!(connections::warn(&app.running.service).await.unwrap(), 0);
-    let mail = tests::eventually("the warning", async || {
-        app.mails().await.into_iter().find(|mail| mail["template"] == "connection-expiring")
-    })
-    .await;
-    assert_eq!(mail["recipient"], "it@acme.example");
+    let mail = app.mail("the warning", |mail| mail.template == "connection-expiring").await;
+    assert_eq!(mail.recipient, "it@acme.example");
     app.clock.advance(chrono::TimeDelta::days(5));
     assert_eq!(connections::warn(&app.running.service).await.unwrap(), 1);
     app.stop().await;

@@ -16,7 +16,7 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
         .scim
         .post("/scim/v2/Users", json!({"userName": "alice@corp.example", "externalId": "alice"}))
         .await
-        .expect(201);
+        .created_id();
     let mut browser = Browser::default();
     let page = sign_in(&app, &mut browser, &module, &acme, "alice").await;
     let code = page.parameter("code").unwrap();
@@ -35,8 +35,8 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
         let pairs: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         client.anonymous().form(path, &pairs).await
     };
-    let tokens = post(&other, "/oauth2/token", &form(&code)).await.expect(200);
-    let access = text(&tokens, "access_token");
+    let tokens: Tokens = post(&other, "/oauth2/token", &form(&code)).await.found();
+    let access = &tokens.access_token;
     let look = |token: &str| {
         [
             ("token", token.to_owned()),
@@ -45,10 +45,10 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
         ]
     };
     for replica in [&app.operator, &other] {
-        assert_eq!(post(replica, "/oauth2/introspect", &look(&access)).await.expect(200)["active"], true);
+        assert!(post(replica, "/oauth2/introspect", &look(access)).await.found::<Introspection>().active);
         assert_eq!(
             replica.anonymous().with(access.clone()).get("/oauth2/userinfo").await.expect(200)["sub"],
-            user["id"]
+            user
         );
     }
     // The browser's session is known to both.
@@ -71,7 +71,7 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
             ("client_secret", module.secret.clone()),
         ]
     };
-    let mine = refresh(&text(&tokens, "refresh_token"));
+    let mine = refresh(tokens.refresh());
     let both = futures_util::future::join(
         post(&app.operator, "/oauth2/token", &mine),
         post(&other, "/oauth2/token", &mine),
@@ -82,7 +82,7 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
     // An assertion that one took the other refuses, whoever gets it first.
     let corp = saml::corp(&acme, json!({"allowIdpInitiated": true})).await;
     let response = corp.mint(&app, None).xml(&corp.idp);
-    let acs = text(&corp.connection, "acsUrl").replace(&app.operator.base, "");
+    let acs = corp.connection.acs_url().replace(&app.operator.base, "");
     let fields = [("SAMLResponse", saml_core::to_post(&response))];
     let (one, two) =
         futures_util::future::join(post(&app.operator, &acs, &fields), post(&other, &acs, &fields)).await;
@@ -92,14 +92,18 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
     // A token minted by a key that the other never saw made: it is read from the store.
     let page = browser.open(module.authorize(&app, &[("tenant", "acme"), ("prompt", "login")])).await;
     let page = browser.at_oidc_provider(page, "alice").await;
-    let tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.expect(200);
+    let tokens: Tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.found();
     // Deactivated through one: out at the other at once.
     let off = json!({"Operations": [{"op": "replace", "value": {"active": false}}]});
-    acme.scim.patch(&format!("/scim/v2/Users/{}", text(&user, "id")), off).await.expect(200);
+    acme.scim.patch(&format!("/scim/v2/Users/{user}"), off).await.expect(200);
     let began = std::time::Instant::now();
-    let looked = post(&other, "/oauth2/introspect", &look(&text(&tokens, "access_token"))).await.expect(200);
-    assert_eq!(looked["active"], false);
-    assert_eq!(post(&other, "/oauth2/token", &refresh(&text(&tokens, "refresh_token"))).await.status, 400);
+    assert!(
+        !post(&other, "/oauth2/introspect", &look(&tokens.access_token))
+            .await
+            .found::<Introspection>()
+            .active
+    );
+    assert_eq!(post(&other, "/oauth2/token", &refresh(tokens.refresh())).await.status, 400);
     assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
     running.stop().await;
     app.stop().await;

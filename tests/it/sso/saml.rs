@@ -13,7 +13,7 @@ const SSO: &str = "https://idp.example/sso";
 
 /// A SAML connection whose provider is played here.
 pub(crate) struct Corp {
-    pub(crate) connection: Value,
+    pub(crate) connection: Connection,
     pub(crate) idp: Pair,
 }
 
@@ -26,12 +26,12 @@ pub(crate) async fn corp(tenant: &Tenant, more: Value) -> Corp {
 
 impl Corp {
     fn id(&self) -> String {
-        text(&self.connection, "id")
+        self.connection.id.clone()
     }
 
     pub(crate) fn mint(&self, app: &TestApp, request_id: Option<&str>) -> Mint {
-        let (audience, acs) = (text(&self.connection, "entityId"), text(&self.connection, "acsUrl"));
-        Mint::new(IDP, &audience, &acs, request_id, app.clock.now())
+        let (audience, acs) = (self.connection.entity_id(), self.connection.acs_url());
+        Mint::new(IDP, audience, acs, request_id, app.clock.now())
     }
 
     /// Begins in a browser, up to the provider; answers the request's ID.
@@ -50,14 +50,14 @@ impl Corp {
     /// Posts a response in a browser.
     pub(crate) async fn answer(&self, browser: &mut Browser, xml: &str) -> Page {
         let fields = [("SAMLResponse".to_owned(), saml_core::to_post(xml))];
-        browser.post(&text(&self.connection, "acsUrl"), &fields).await
+        browser.post(self.connection.acs_url(), &fields).await
     }
 }
 
 async fn reason(app: &TestApp, page: &Page) -> String {
     let code = page.code().unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
-    let found = app.operator.get(&format!("/api/v1/sign-ins?code={code}")).await.expect(200);
-    found["items"][0]["reason"].as_str().unwrap_or_default().to_owned()
+    let found = app.operator.sign_in(&code).await;
+    found.reason.unwrap_or_default()
 }
 
 async fn stage() -> (TestApp, Tenant, Corp, Module) {
@@ -70,19 +70,19 @@ async fn stage() -> (TestApp, Tenant, Corp, Module) {
 #[actix_web::test]
 async fn a_person_signs_in_by_saml() {
     let (app, acme, corp, module) = stage().await;
-    assert_eq!(corp.connection["status"], "active");
+    assert_eq!(corp.connection.status, "active");
     let mut browser = Browser::default();
     let request = corp.begin(&app, &mut browser, &module).await;
     let page = corp.answer(&mut browser, &corp.mint(&app, Some(&request)).xml(&corp.idp)).await;
-    let tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.expect(200);
-    let id = claims(&text(&tokens, "id_token"));
+    let tokens: Tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.found();
+    let id = claims(tokens.id());
     assert_eq!(
         (&id["email"], &id["name"], &id["tenant_id"]),
         (&json!("alice@corp.example"), &json!("Alice"), &json!(acme.id))
     );
 
     // Encrypted for the key of our metadata.
-    let metadata = app.anyone().get(&text(&corp.connection, "metadataUrl")).await;
+    let metadata = app.anyone().get(corp.connection.metadata_url()).await;
     assert_eq!(metadata.header("content-type"), "application/samlmetadata+xml");
     let at = metadata.text.rfind("<ds:X509Certificate>").expect("a certificate") + 20;
     let certificate = metadata.text[at..at + metadata.text[at..].find('<').unwrap()].to_owned();
@@ -98,7 +98,7 @@ async fn a_person_signs_in_by_saml() {
     let request = corp.begin(&app, &mut browser, &module).await;
     let xml = Mint { encrypt, ..corp.mint(&app, Some(&request)) }.xml(&corp.idp);
     assert!(corp.answer(&mut browser, &xml).await.parameter("code").is_some());
-    assert!(!app.anyone().get(&text(&corp.connection, "metadataUrl")).await.text.contains(&format!("use=\"encryption\"><ds:KeyInfo xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:X509Data><ds:X509Certificate>{certificate}")));
+    assert!(!app.anyone().get(corp.connection.metadata_url()).await.text.contains(&format!("use=\"encryption\"><ds:KeyInfo xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:X509Data><ds:X509Certificate>{certificate}")));
     app.stop().await;
 }
 
@@ -125,7 +125,7 @@ async fn a_response_counts_once_in_the_browser_that_asked() {
     let page = corp.answer(&mut browser, &replayed.xml(&corp.idp)).await.refused("sso.refused");
     assert_eq!(reason(&app, &page).await, "saml.replayed");
     // Twice in the form, not base64, nothing at all, too much.
-    let acs = text(&corp.connection, "acsUrl");
+    let acs = corp.connection.acs_url().to_owned();
     let field = |value: &str| ("SAMLResponse".to_owned(), value.to_owned());
     browser.post(&acs, &[field("x"), field("y")]).await.refused("validation.failed");
     browser.post(&acs, &[field("%%%")]).await.refused("sso.refused");
@@ -140,7 +140,7 @@ async fn nothing_of_one_tenants_provider_counts_for_another() {
     let other = app.tenant("other").await;
     // The same provider with the same certificate and the same entity id, at two tenants.
     let theirs = super::saml::corp(&other, json!({})).await;
-    assert_ne!(text(&corp.connection, "entityId"), text(&theirs.connection, "entityId"));
+    assert_ne!(corp.connection.entity_id(), theirs.connection.entity_id());
     let mut browser = Browser::default();
     let request = corp.begin(&app, &mut browser, &module).await;
     let xml = corp.mint(&app, Some(&request)).xml(&corp.idp);
@@ -152,7 +152,7 @@ async fn nothing_of_one_tenants_provider_counts_for_another() {
     let page = theirs.answer(&mut browser, &crossed.xml(&corp.idp)).await.refused("sso.refused");
     assert_eq!(reason(&app, &page).await, "saml.destination_wrong");
     let request = theirs.begin(&app, &mut browser, &module).await;
-    let page_url = text(&theirs.connection, "acsUrl");
+    let page_url = theirs.connection.acs_url().to_owned();
     let crossed = Mint { acs: page_url, ..corp.mint(&app, Some(&request)) };
     let page = theirs.answer(&mut browser, &crossed.xml(&corp.idp)).await.refused("sso.refused");
     assert_eq!(reason(&app, &page).await, "saml.audience_wrong");
@@ -180,7 +180,7 @@ async fn the_provider_begins_only_where_that_is_allowed() {
     let mut fields = vec![("SAMLResponse".to_owned(), saml_core::to_post(&xml))];
     // Where the provider wants to send the browser on counts for nothing.
     fields.push(("RelayState".to_owned(), "https://evil.example/".to_owned()));
-    let page = browser.post(&text(&corp.connection, "acsUrl"), &fields).await.expect(200);
+    let page = browser.post(corp.connection.acs_url(), &fields).await.expect(200);
     assert!(page.text.contains("You are signed in to acme"), "{}", page.text);
     let page = corp.answer(&mut Browser::default(), &xml).await.refused("sso.refused");
     assert_eq!(reason(&app, &page).await, "saml.replayed");
@@ -223,9 +223,9 @@ async fn metadata_is_fetched_when_it_is_needed_and_again_when_the_key_changes() 
         .refused(400, "validation.failed");
     let bare = json!({"type": "saml", "name": "x", "entityId": IDP, "ssoUrl": SSO, "certificates": []});
     let bare = connect(&acme, bare).await;
-    assert_eq!(bare["status"], "incomplete");
+    assert_eq!(bare.status, "incomplete");
     Browser::default()
-        .open(module.authorize(&app, &[("connection", &text(&bare, "id"))]))
+        .open(module.authorize(&app, &[("connection", &bare.id)]))
         .await
         .refused("connection.incomplete");
     app.stop().await;
@@ -298,9 +298,9 @@ async fn the_provider_signs_people_out() {
     let mut browser = Browser::default();
     let request = corp.begin(&app, &mut browser, &module).await;
     let page = corp.answer(&mut browser, &corp.mint(&app, Some(&request)).xml(&corp.idp)).await;
-    let tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.expect(200);
-    let access = text(&tokens, "access_token");
-    let slo = text(&corp.connection, "sloUrl");
+    let tokens: Tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.found();
+    let access = tokens.access_token.clone();
+    let slo = corp.connection.slo_url().to_owned();
     let signer = |pair: &Pair| saml_core::Signer::new(&pair.pem, &tests::saml::certificate(pair)).unwrap();
     let message = |id: &str| {
         let logout = Logout { id, issuer: IDP, destination: &slo, now: app.clock.now() };

@@ -15,7 +15,7 @@ async fn simplesamlphp_signs_people_in_plain_and_encrypted() {
         let metadata = format!("http://127.0.0.1:{port}/saml2/idp/metadata.php");
         let body = json!({"type": "saml", "name": "PHP", "metadataUrl": metadata, "attributeMapping": {"groups": "groups"}});
         let connection = connect(&acme, body).await;
-        let ours = app.anyone().get(&text(&connection, "metadataUrl")).await.text;
+        let ours = app.anyone().get(connection.metadata_url()).await.text;
         let at = ours.rfind("<ds:X509Certificate>").unwrap() + 20;
         let certificate = &ours[at..at + ours[at..].find('<').unwrap()];
         let file = app.store.directory.path().join(format!("sp-{port}.pem"));
@@ -23,8 +23,11 @@ async fn simplesamlphp_signs_people_in_plain_and_encrypted() {
             certificate.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
         let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
         std::fs::write(&file, pem).unwrap();
-        let (sp, acs, slo) =
-            (text(&connection, "entityId"), text(&connection, "acsUrl"), text(&connection, "sloUrl"));
+        let (sp, acs, slo) = (
+            connection.entity_id().to_owned(),
+            connection.acs_url().to_owned(),
+            connection.slo_url().to_owned(),
+        );
         let mut arguments = vec![port.as_str(), &sp, &acs, &slo];
         if encrypted {
             arguments.push(file.to_str().unwrap());
@@ -35,7 +38,7 @@ async fn simplesamlphp_signs_people_in_plain_and_encrypted() {
         })
         .await;
         let mut browser = Browser::default();
-        let id = text(&connection, "id");
+        let id = connection.id;
         let page = browser.open(module.authorize(&app, &[("connection", &id)])).await.expect(200);
         let page =
             browser.submit(&page, &[("username", "alice"), ("password", "alicepass")]).await.expect(200);
@@ -44,11 +47,11 @@ async fn simplesamlphp_signs_people_in_plain_and_encrypted() {
             let trace = acme.admin.get("/api/v1/tenants/acme/sign-ins?limit=1").await.text;
             panic!("encrypted {encrypted}: {} {trace}", page.url);
         };
-        let tokens = module.redeem(&app, &code).await.expect(200);
-        assert_eq!(claims(&text(&tokens, "id_token"))["email"], "alice@corp.example");
+        let tokens: Tokens = module.redeem(&app, &code).await.found();
+        assert_eq!(claims(tokens.id())["email"], "alice@corp.example");
         // One at a time: the next one's Alice is another connection's.
         acme.admin.delete(&path(&acme, &format!("connections/{id}"))).await;
-        let user = claims(&text(&tokens, "id_token"))["sub"].as_str().unwrap().to_owned();
+        let user = claims(tokens.id())["sub"].as_str().unwrap().to_owned();
         acme.admin
             .patch(&format!("/api/v1/tenants/acme/users/{user}"), json!({"displayName": "Alice"}))
             .await

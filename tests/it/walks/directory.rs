@@ -2,11 +2,11 @@
 //! stands for it.
 
 use serde_json::{Value, json};
-use tests::{Browser, Client, Keycloak, Page, Reply, Tenant};
+use tests::{Browser, Client, Keycloak, Page, Reply, ScimUser, Tenant, Tokens};
 
 use super::{OWNER, Platform, quota};
 use crate::scim::{ENTERPRISE, USER, patch};
-use crate::sso::{claims, connect, path, prove_domain, text};
+use crate::sso::{claims, connect, path, prove_domain};
 
 const HANNA: &str = "hanna@acme.example";
 const MARRIED: &str = "hanna.berg@acme.example";
@@ -54,13 +54,13 @@ impl Directory {
     }
 
     /// Okta reads everything and puts it back, changed; Entra sends what changed.
-    async fn rename(&self, user: &str, email: &str, last: &str) -> Value {
+    async fn rename(&self, user: &str, email: &str, last: &str) -> ScimUser {
         let (at, name) = (self.at("Users", user), format!("Hanna {last}"));
         if self.provider == Provider::Okta {
             let mut whole = self.scim.get(&at).await.expect(200);
             (whole["userName"], whole["displayName"]) = (json!(email), json!(name));
             (whole["emails"][0]["value"], whole["name"]["familyName"]) = (json!(email), json!(last));
-            return self.scim.put(&at, whole).await.expect(200);
+            return self.scim.put(&at, whole).await.found();
         }
         let scalars =
             json!({"userName": email, "displayName": name, "name.familyName": last, "name.formatted": name});
@@ -68,15 +68,15 @@ impl Directory {
             {"op": "replace", "path": "emails[type eq \"work\"].value", "value": email},
             {"op": "replace", "value": scalars},
         ]);
-        self.scim.patch(&at, patch(change)).await.expect(200)
+        self.scim.patch(&at, patch(change)).await.found()
     }
 
-    async fn switch(&self, user: &str, active: Value) -> Value {
+    async fn switch(&self, user: &str, active: Value) -> ScimUser {
         let change = match self.provider {
             Provider::Okta => json!([{"op": "replace", "value": {"active": active}}]),
             Provider::Entra => json!([{"op": "replace", "path": "active", "value": active}]),
         };
-        self.scim.patch(&self.at("Users", user), patch(change)).await.expect(200)
+        self.scim.patch(&self.at("Users", user), patch(change)).await.found()
     }
 
     async fn delete(&self, user: &str) {
@@ -128,9 +128,9 @@ struct SignedIn {
 }
 
 impl SignedIn {
-    fn of(browser: Browser, tokens: &Value) -> Self {
-        let is = claims(&text(tokens, "id_token"));
-        Self { browser, access: text(tokens, "access_token"), refresh: text(tokens, "refresh_token"), is }
+    fn of(browser: Browser, tokens: &Tokens) -> Self {
+        let is = claims(tokens.id());
+        Self { browser, access: tokens.access_token.clone(), refresh: tokens.refresh().to_owned(), is }
     }
 }
 
@@ -146,7 +146,7 @@ impl Walk {
         acme.invite(HANNA, "viewer").await;
         let connection = json!({"type": "oidc", "name": "Corp", "issuer": keycloak.issuer(), "clientId": "tenantry", "clientSecret": "s3cret"});
         let connection = connect(&acme, connection).await;
-        let client = json!({"clientId": "tenantry", "secret": "s3cret", "redirectUris": [connection["redirectUri"]], "publicClient": false});
+        let client = json!({"clientId": "tenantry", "secret": "s3cret", "redirectUris": [connection.redirect_uri], "publicClient": false});
         keycloak.post("clients", client).await.expect(201);
         let policy = json!({"enforced": true, "jitProvisioning": false});
         acme.admin.put(&path(&acme, "sso-policy"), policy).await.expect(200);
@@ -174,20 +174,20 @@ impl Walk {
         let mut browser = Browser::default();
         let page = self.tries(&mut browser, email).await;
         let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
-        let tokens = self.platform.module.redeem(&self.platform.app, &code).await.expect(200);
+        let tokens: Tokens = self.platform.module.redeem(&self.platform.app, &code).await.found();
         SignedIn::of(browser, &tokens)
     }
 
     /// The session goes on.
     async fn goes_on(&self, session: SignedIn) -> SignedIn {
         let refreshed = self.platform.module.refresh(&self.platform.app, &session.refresh).await;
-        SignedIn::of(session.browser, &refreshed.expect(200))
+        SignedIn::of(session.browser, &refreshed.found())
     }
 
     async fn is_over(&self, session: &SignedIn) {
         assert_eq!(self.platform.role(&session.access).await, None);
         let refreshed = self.platform.module.refresh(&self.platform.app, &session.refresh).await;
-        assert_eq!(refreshed.expect(400)["error"], "invalid_grant");
+        refreshed.oauth_refused(400, "invalid_grant");
     }
 
     async fn role(&self, session: &SignedIn) -> String {
@@ -239,7 +239,7 @@ async fn renamed(walk: &Walk, hanna: &str) {
     let person = json!({"email": MARRIED, "lastName": "Berg", "firstName": "Hanna", "emailVerified": true});
     walk.keycloak.update(&user, person).await;
     let shown = walk.directory.rename(hanna, MARRIED, "Berg").await;
-    assert_eq!((&shown["id"], &shown["userName"]), (&json!(hanna), &json!(MARRIED)));
+    assert_eq!((shown.id.as_str(), shown.user_name.as_str()), (hanna, MARRIED));
     // Her session is hers still, and says who she is now; so does a new one.
     for session in [walk.goes_on(before).await, walk.signs_in(HANNA).await] {
         let is = (&session.is["sub"], &session.is["email"], &session.is["name"]);
@@ -296,9 +296,9 @@ async fn gone_and_back(walk: &Walk, hanna: &str) {
         Provider::Okta => [json!(false), json!(true)],
         Provider::Entra => [json!("False"), json!("True")],
     };
-    assert_eq!(walk.directory.switch(hanna, off).await["active"], false);
+    assert!(!walk.directory.switch(hanna, off).await.active);
     stays_out(walk, &mut session).await;
-    assert_eq!(walk.directory.switch(hanna, on).await["active"], true);
+    assert!(walk.directory.switch(hanna, on).await.active);
     let back = walk.signs_in(HANNA).await;
     assert_eq!((&back.is["sub"], walk.role(&back).await.as_str()), (&json!(hanna), "contributor"));
     assert_eq!(walk.seats().await, ((2, 0), (1, 0)));

@@ -1,11 +1,8 @@
 //! What the walks ran into, in the fewest steps.
 
 use serde_json::json;
-use tests::{Issuer, Tenant, TestApp, Zitadel, status};
+use tests::{Exchanged, Issuer, Tenant, TestApp, Zitadel};
 
-use crate::sso::text;
-
-const EXCHANGE: &str = "/api/internal/sso/exchange";
 const ACCEPT: &str = "/api/v1/invitations/accept";
 const USERS: &str = "/scim/v2/Users";
 const ORG: &str = "urn:zitadel:iam:user:resourceowner:id";
@@ -15,8 +12,7 @@ const ROLES: &str = "urn:zitadel:iam:org:project:roles";
 async fn org(zitadel: &Zitadel) -> (TestApp, String) {
     let app = TestApp::with(|config| zitadel.configure(config, &zitadel.url)).await;
     let body = json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"backend": "zitadel"}});
-    app.operator.post("/api/v1/tenants", body).await.expect(202);
-    let id = text(&status(&app.operator, "acme", "active").await, "id");
+    let id = app.operator.active_tenant(body).await.id;
     (app, id)
 }
 
@@ -39,9 +35,7 @@ async fn comes_with(given: &str, granted: &[Option<&str>]) -> Vec<String> {
         if let Some(role) = granted {
             claims[ROLES] = json!({*role: {id.as_str(): "acme.example"}});
         }
-        let done =
-            app.operator.post(EXCHANGE, json!({"subjectToken": issuer.sign(&claims)})).await.expect(200);
-        roles.push(text(&done["user"], "role"));
+        roles.push(app.operator.exchange(&issuer.sign(&claims)).await.found::<Exchanged>().user.role);
     }
     app.stop().await;
     issuer.stop().await;
@@ -68,8 +62,7 @@ async fn renamed_and_gone(app: &TestApp, invited: Option<&str>, gone: Gone) -> T
     if let Some(role) = invited {
         acme.invite(BEFORE, role).await;
     }
-    let made = acme.scim.post(USERS, json!({"userName": BEFORE})).await.expect(201);
-    let hanna = format!("{USERS}/{}", text(&made, "id"));
+    let hanna = format!("{USERS}/{}", acme.user(BEFORE).await);
     acme.scim.put(&hanna, json!({"userName": "hanna.berg@x.test"})).await.expect(200);
     match gone {
         Gone::Removed => assert_eq!(acme.scim.delete(&hanna).await.status, 204),
@@ -109,7 +102,7 @@ async fn who_was_removed_is_refused_under_every_name_they_had() {
         renamed_and_gone(&app, None, gone).await;
         let mut claims = issuer.claims("h-1", "org_acme");
         claims["email"] = json!(BEFORE);
-        let reply = app.operator.post(EXCHANGE, json!({"subjectToken": issuer.sign(&claims)})).await;
+        let reply = app.operator.exchange(&issuer.sign(&claims)).await;
         answers.push((gone, reply.status.as_u16()));
         app.stop().await;
         issuer.stop().await;

@@ -1,10 +1,10 @@
 //! A free tenant without an identity provider: nobody can sign in until its admin connects one, and every door says so.
 
-use serde_json::{Value, json};
-use tests::{Browser, OidcProvider, Page, Tenant, eventually};
+use serde_json::json;
+use tests::{Browser, ConnectionTest, OidcProvider, Page, Tenant, Tokens};
 
 use super::{Platform, quota};
-use crate::sso::{claims, oidc_connection, path, text};
+use crate::sso::{claims, oidc_connection, path};
 
 const OLGA: &str = "olga@corp.example";
 const BOB: &str = "bob@corp.example";
@@ -33,9 +33,9 @@ async fn walk(kind: &str) {
     let platform = Platform::with(|_| ()).await;
     let body = json!({"slug": "acme", "name": "Acme", "identity": {"backend": "builtin", "kind": kind}, "owner": {"email": OLGA}});
     let acme = platform.tenant(body).await;
-    let made = acme.admin.get("/api/v1/tenants/acme").await.expect(200);
-    assert_eq!((&made["plan"], &made["status"]), (&json!("free"), &json!("active")));
-    assert_eq!(made["identity"]["backend"], "builtin");
+    let made = acme.admin.tenant("acme").await;
+    assert_eq!((made.plan.as_str(), made.status.as_str()), ("free", "active"));
+    assert_eq!(made.identity.backend, "builtin");
     let base = &platform.app.operator.base;
     let own_door = (kind == "realm").then(|| format!("{base}/realms/acme/oauth2/authorize"));
     let walk = Walk { platform, acme, own_door };
@@ -96,7 +96,7 @@ async fn every_door_says_what_to_do(walk: &Walk) -> String {
     let mut browser = Browser::default();
     let page = browser.open(format!("{base}/login")).await.expect(200);
     browser.submit(&page, &[("email", OLGA)]).await.expect(200);
-    let link = mailed(walk, "sign-in-link", |mail| mail["links"][0].as_str().map(ToOwned::to_owned)).await;
+    let link = app.mail("the way", |mail| mail.is_for("sign-in-link", OLGA)).await.links.remove(0);
     says_what_to_do(browser.open(&link).await);
     link
 }
@@ -105,39 +105,28 @@ async fn the_admin_does_it_and_the_same_link_works(walk: &Walk, link: &str) {
     let Walk { platform, acme, .. } = walk;
     let (op, mut browser) = (OidcProvider::start().await, Browser::default());
     let made = oidc_connection(&op, acme, json!({})).await;
-    let test = path(acme, &format!("connections/{}/test", text(&made, "id")));
-    let tested = acme.admin.post(&test, json!({})).await.expect(200);
-    assert_eq!(tested["ok"], true);
-    let page = browser.open(text(&tested, "testUrl")).await;
+    let test = path(acme, &format!("connections/{}/test", made.id));
+    let tested: ConnectionTest = acme.admin.post(&test, json!({})).await.found();
+    assert!(tested.ok);
+    let page = browser.open(&tested.test_url).await;
     let page = browser.at_oidc_provider(page, "olga").await.expect(200);
     assert!(page.text.contains(OLGA), "{}", page.text);
     // The provider's word for her address is the admin's: the account is hers by a code that is mailed there, once.
     let mut browser = Browser::default();
     let page = browser.open(link).await;
     let page = browser.at_oidc_provider(page, "olga").await.expect(200);
-    let code = mailed(walk, "account-proof", |mail| {
-        mail["subject"].as_str()?.rsplit(' ').next().map(ToOwned::to_owned)
-    });
-    browser.submit(&page, &[("code", &code.await)]).await.expect(200);
+    let code = platform.app.mailed_code(OLGA).await;
+    browser.submit(&page, &[("code", &code)]).await.expect(200);
     assert!(browser.cookie(&platform.app.operator.base, "tnt_session").is_some());
     let page = browser.open(platform.module.authorize(&platform.app, &[("tenant", "acme")])).await;
     let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
-    let tokens = platform.module.redeem(&platform.app, &code).await.expect(200);
-    assert_eq!(platform.role(&text(&tokens, "access_token")).await.as_deref(), Some("admin"));
-    assert_eq!(claims(&text(&tokens, "id_token"))["email"], OLGA);
+    let tokens: Tokens = platform.module.redeem(&platform.app, &code).await.found();
+    assert_eq!(platform.role(&tokens.access_token).await.as_deref(), Some("admin"));
+    assert_eq!(claims(tokens.id())["email"], OLGA);
     // From another machine she is in without a code.
     let mut elsewhere = Browser::default();
     let page = elsewhere.open(platform.module.authorize(&platform.app, &[("tenant", "acme")])).await;
     let page = elsewhere.at_oidc_provider(page, "olga").await;
     assert!(page.parameter("code").is_some(), "{} {}", page.url, page.text);
     assert_eq!((quota(acme, "users").await, quota(acme, "admins").await), ((2, 0), (1, 0)));
-}
-
-/// What the newest mail to the owner by this template has.
-async fn mailed(walk: &Walk, template: &str, look: impl Fn(&Value) -> Option<String>) -> String {
-    eventually(template, async || {
-        let mails = walk.platform.app.mails().await;
-        look(mails.iter().find(|mail| mail["template"] == template && mail["recipient"] == OLGA)?)
-    })
-    .await
 }

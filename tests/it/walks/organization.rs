@@ -67,9 +67,9 @@ async fn the_owner_runs_it(walk: &Walk, olga: &mut Person<'_>, link: &str) {
     let page = olga.browser.open(page.link("action-token")).await;
     olga.answers(page).await.expect(200);
     let visit = platform.comes(&olga.signs_in(SCOPE).await).await;
-    assert_eq!((&visit.tenant, &visit.user["role"]), (&json!(acme.slug), &json!("admin")));
+    assert_eq!((&visit.tenant, visit.user.role.as_str()), (&acme.slug, "admin"));
     assert_eq!((quota(acme, "users").await, quota(acme, "admins").await), ((1, 0), (1, 0)));
-    assert_eq!(invitation(acme, OWNER).await["status"], "accepted");
+    assert_eq!(invitation(acme, OWNER).await.status, "accepted");
 }
 
 async fn a_colleague_is_what_the_tenant_makes_of_them(walk: &Walk, carl: &mut Person<'_>) {
@@ -78,15 +78,15 @@ async fn a_colleague_is_what_the_tenant_makes_of_them(walk: &Walk, carl: &mut Pe
     // Whoever is in the realm is in no tenant by that.
     let token = carl.signs_in(SCOPE).await;
     platform.exchange(&token).await.refused(404, "sso.tenant_unknown");
-    let found = platform.app.operator.get(&format!("/api/v1/tenants/{}", acme.slug)).await.expect(200);
-    keycloak.joins(&walk.realm, found["identity"]["externalId"].as_str().expect("an id"), &id).await;
+    let found = platform.app.operator.tenant(&acme.slug).await;
+    keycloak.joins(&walk.realm, &found.identity.external_id.expect("an id"), &id).await;
     let first = platform.comes(&carl.signs_in(SCOPE).await).await;
-    assert_eq!((&first.user["role"], quota(acme, "users").await), (&json!("viewer"), (2, 0)));
+    assert_eq!((first.user.role.as_str(), quota(acme, "users").await), ("viewer", (2, 0)));
     // The realm is everybody's: a role is the tenant's own to give.
-    let user = format!("/api/v1/tenants/{}/users/{}", acme.slug, first.user["id"].as_str().expect("an id"));
+    let user = format!("/api/v1/tenants/{}/users/{}", acme.slug, first.user.id);
     for role in ["contributor", "viewer"] {
         acme.admin.patch(&user, json!({"role": role})).await.expect(200);
-        assert_eq!(platform.comes(&carl.signs_in(SCOPE).await).await.user["role"], role);
+        assert_eq!(platform.comes(&carl.signs_in(SCOPE).await).await.user.role, role);
     }
 }
 
@@ -100,7 +100,7 @@ async fn suspended_nobody_is_in(walk: &Walk, olga: &mut Person<'_>) {
     assert!(platform.is_over(&before).await);
     operator.post(&format!("/api/v1/tenants/{}/resume", acme.slug), json!({})).await.expect(200);
     let after = platform.comes(&token).await;
-    assert_eq!((&after.user["id"], &after.user["role"]), (&before.user["id"], &json!("admin")));
+    assert_eq!((&after.user.id, after.user.role.as_str()), (&before.user.id, "admin"));
 }
 
 async fn an_owner_of_two_says_which_one(walk: &Walk) -> Tenant {
@@ -117,7 +117,7 @@ async fn an_owner_of_two_says_which_one(walk: &Walk) -> Tenant {
         let by_herself = olga.token(&page).await;
         for token in [by_the_app, by_herself] {
             let visit = platform.comes(&token).await;
-            assert_eq!((&visit.tenant, &visit.user["role"]), (&json!(one.slug), &json!("admin")));
+            assert_eq!((&visit.tenant, visit.user.role.as_str()), (&one.slug, "admin"));
         }
         assert_eq!(quota(one, "admins").await, (1, 0));
     }
@@ -141,7 +141,7 @@ async fn deleted_the_organization_is_gone_and_the_others_stay(walk: &Walk, secon
     assert_eq!(left, [walk.other.slug.as_str(), second.slug.as_str()]);
     // She has one left, so nobody asks which.
     let visit = platform.comes(&walk.person(OWNER).signs_in(SCOPE).await).await;
-    assert_eq!((&visit.tenant, &visit.user["role"]), (&json!(second.slug), &json!("admin")));
+    assert_eq!((&visit.tenant, visit.user.role.as_str()), (&second.slug, "admin"));
     // Who was a member of that organization only has a password in the realm, and no tenant.
     let carl = walk.person(CARL).signs_in(SCOPE).await;
     platform.exchange(&carl).await.refused(404, "sso.tenant_unknown");

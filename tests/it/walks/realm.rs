@@ -69,22 +69,22 @@ async fn the_owner_runs_it(walk: &Walk, olga: &mut Person<'_>) {
     assert!(page.text.contains("verify your email"), "{}", page.text);
     let page = olga.browser.open(mail.link(OWNER).await).await;
     let visit = platform.comes(&olga.token(&page).await).await;
-    assert_eq!((&visit.tenant, &visit.user["role"]), (&json!(acme.slug), &json!("admin")));
+    assert_eq!((&visit.tenant, visit.user.role.as_str()), (&acme.slug, "admin"));
     assert_eq!(platform.role(&visit.token).await.as_deref(), Some("admin"));
     assert_eq!((quota(acme, "users").await, quota(acme, "admins").await), ((1, 0), (1, 0)));
     let accepted = invitation(acme, OWNER).await;
-    assert_eq!((&accepted["status"], &accepted["userId"]), (&json!("accepted"), &visit.user["id"]));
+    assert_eq!((accepted.status.as_str(), accepted.user_id.as_ref()), ("accepted", Some(&visit.user.id)));
     // From another machine her password lets her in.
     let mut elsewhere = walk.person(OWNER);
     let again = platform.comes(&elsewhere.signs_in(SCOPE).await).await;
-    assert_eq!(again.user["id"], visit.user["id"]);
+    assert_eq!(again.user.id, visit.user.id);
 }
 
 async fn roles_of_the_realm_count(walk: &Walk, carl: &mut Person<'_>) {
     let Walk { platform, keycloak, acme } = walk;
     let id = keycloak.hire(&acme.slug, CARL, ("Carl", "Coe", carl.password)).await;
     let first = platform.comes(&carl.signs_in(SCOPE).await).await;
-    assert_eq!((&first.user["role"], quota(acme, "users").await), (&json!("viewer"), (2, 0)));
+    assert_eq!((first.user.role.as_str(), quota(acme, "users").await), ("viewer", (2, 0)));
     for (how, role, is) in [
         (Method::POST, "contributor", "contributor"),
         (Method::POST, "admin", "admin"),
@@ -93,7 +93,7 @@ async fn roles_of_the_realm_count(walk: &Walk, carl: &mut Person<'_>) {
     ] {
         keycloak.role(how, &acme.slug, &id, role).await;
         let visit = platform.comes(&carl.signs_in(SCOPE).await).await;
-        assert_eq!((&visit.user["id"], &visit.user["role"]), (&first.user["id"], &json!(is)));
+        assert_eq!((&visit.user.id, visit.user.role.as_str()), (&first.user.id, is));
     }
     assert_eq!((quota(acme, "users").await, quota(acme, "admins").await), ((2, 0), (1, 0)));
 }
@@ -120,7 +120,7 @@ async fn suspended_nobody_is_in(walk: &Walk, olga: &mut Person<'_>) {
     })
     .await;
     let after = platform.comes(&olga.token(&page).await).await;
-    assert_eq!((&after.user["id"], &after.user["role"]), (&before.user["id"], &json!("admin")));
+    assert_eq!((&after.user.id, after.user.role.as_str()), (&before.user.id, "admin"));
     assert!(platform.is_over(&before).await, "what was over stays so");
 }
 

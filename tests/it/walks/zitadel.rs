@@ -58,15 +58,15 @@ async fn the_owner_runs_it(walk: &Walk) {
     let ours = platform.app.invitation_token(OWNER).await;
     let olga = zitadel.opens_the_mail(&acme.id, OWNER);
     let visit = walk.comes(&olga).await;
-    assert_eq!((&visit.tenant, &visit.user["role"]), (&json!("acme"), &json!("admin")));
+    assert_eq!((visit.tenant.as_str(), visit.user.role.as_str()), ("acme", "admin"));
     assert_eq!(platform.role(&visit.token).await.as_deref(), Some("admin"));
     assert_eq!((quota(acme, "users").await, quota(acme, "admins").await), ((1, 0), (1, 0)));
     let accepted = invitation(acme, OWNER).await;
-    assert_eq!((&accepted["status"], &accepted["userId"]), (&json!("accepted"), &visit.user["id"]));
+    assert_eq!((accepted.status.as_str(), accepted.user_id.as_ref()), ("accepted", Some(&visit.user.id)));
     let page = format!("{}/invitations/accept?token={ours}", platform.app.operator.base);
     Browser::default().open(page).await.refused("invitation.gone");
     // She comes again as who she is.
-    assert_eq!(walk.comes(&olga).await.user["id"], visit.user["id"]);
+    assert_eq!(walk.comes(&olga).await.user.id, visit.user.id);
     assert_eq!(quota(acme, "users").await, (1, 0));
 }
 
@@ -74,17 +74,17 @@ async fn roles_that_are_granted_there_count_until_they_are_taken_back(walk: &Wal
     let Walk { zitadel, acme, .. } = walk;
     zitadel.hire(&acme.id, "ann", "ann@acme.example");
     let first = walk.comes("ann").await;
-    assert_eq!(first.user["role"], "viewer");
+    assert_eq!(first.user.role, "viewer");
     for (granted, is) in [("contributor", "contributor"), ("admin", "admin")] {
         zitadel.grant(&acme.id, "ann", granted);
         let visit = walk.comes("ann").await;
-        assert_eq!((&visit.user["id"], &visit.user["role"]), (&first.user["id"], &json!(is)));
+        assert_eq!((&visit.user.id, visit.user.role.as_str()), (&first.user.id, is));
         assert_eq!(walk.platform.role(&first.token).await.as_deref(), Some("viewer"), "as it was signed");
     }
     assert_eq!(quota(acme, "admins").await, (2, 0));
     for (taken, is) in [("admin", "contributor"), ("contributor", "viewer")] {
         zitadel.take_back(&acme.id, "ann", taken);
-        assert_eq!(walk.comes("ann").await.user["role"], is);
+        assert_eq!(walk.comes("ann").await.user.role, is);
     }
     assert_eq!((quota(acme, "users").await, quota(acme, "admins").await), ((2, 0), (1, 0)));
 }
@@ -102,6 +102,6 @@ async fn who_is_out_there_is_out_here(walk: &Walk) {
     walk.happens(Happens::Reactivated, "ann").await;
     eventually("Ann's seat", async || (quota(acme, "users").await == (2, 0)).then_some(())).await;
     let after = walk.comes("ann").await;
-    assert_eq!((&after.user["id"], &after.user["role"]), (&before.user["id"], &json!("viewer")));
+    assert_eq!((&after.user.id, after.user.role.as_str()), (&before.user.id, "viewer"));
     assert!(platform.is_over(&before).await, "what was over stays so");
 }

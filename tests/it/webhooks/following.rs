@@ -1,9 +1,11 @@
 //! Who pulls events, follows them live, or has them forwarded to their own machine.
 
+use tests::{Event, ManagementKey};
+
 use super::*;
 
 /// Events of a stream, as they come.
-async fn follow(response: reqwest::Response) -> impl futures_util::Stream<Item = (String, Value)> {
+async fn follow(response: reqwest::Response) -> impl futures_util::Stream<Item = (String, Event)> {
     let mut rest = String::new();
     let chunks = response.bytes_stream().map(move |chunk| {
         rest.push_str(std::str::from_utf8(&chunk.unwrap_or_default()).expect("UTF-8"));
@@ -25,8 +27,9 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let beta = app.tenant("beta").await;
-    let key = app.operator.post("/api/v1/keys", json!({"name": "k", "role": "operator"})).await.expect(201);
-    let reader = app.operator.with(key["token"].as_str().unwrap());
+    let key: ManagementKey =
+        app.operator.post("/api/v1/keys", json!({"name": "k", "role": "operator"})).await.created();
+    let reader = app.operator.with(key.token.unwrap());
     let path = format!("/api/v1/events/stream?type=user.*&tenant={}", acme.id);
     let stream = reader.request(reqwest::Method::GET, &path).send().await.unwrap();
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
@@ -38,10 +41,7 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
     for name in ["ann", "bob"] {
         let (id, event) =
             tokio::time::timeout(Duration::from_secs(5), live.next()).await.expect("an event").unwrap();
-        assert_eq!(
-            (event["data"]["userName"].as_str(), event["id"].as_str()),
-            (Some(name), Some(id.as_str()))
-        );
+        assert_eq!((event.data["userName"].as_str(), &event.id), (Some(name), &id));
         last = id;
     }
     drop(live);
@@ -51,17 +51,16 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
     let mut live = follow(again.send().await.unwrap()).await;
     let (_, event) =
         tokio::time::timeout(Duration::from_secs(5), live.next()).await.expect("an event").unwrap();
-    assert_eq!(event["data"]["userName"], "while away");
+    assert_eq!(event.data["userName"], "while away");
     // The same by pulling: after what was seen.
-    let pulled = reader.get(&format!("/api/v1/events?type=user.*&after={last}")).await.expect(200);
-    assert_eq!(pulled["items"][0]["data"]["userName"], "while away");
-    assert_eq!(pulled["items"].as_array().unwrap().len(), 1);
-    let sequences: Vec<String> =
-        app.events().await.iter().map(|event| event["sequence"].as_str().unwrap().to_owned()).collect();
+    let pulled: Vec<Event> = reader.get(&format!("/api/v1/events?type=user.*&after={last}")).await.items();
+    assert_eq!(pulled[0].data["userName"], "while away");
+    assert_eq!(pulled.len(), 1);
+    let sequences: Vec<String> = app.events().await.iter().map(|event| event.sequence.clone()).collect();
     assert!(sequences.windows(2).all(|pair| pair[0] < pair[1]), "one order, and it is sortable as text");
     // Every event is what the catalogue's JSON Schema says, in the eyes of PyPI's jsonschema.
     let types = app.operator.get("/api/v1/event-types").await.expect(200);
-    let given = json!({"types": types["items"], "events": app.events().await});
+    let given = json!({"types": types["items"], "events": app.raw_events().await});
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
     let mut python = tokio::process::Command::new(format!("{fixtures}/.venv/bin/python"));
     python.arg("event_schemas.py").current_dir(fixtures).stdin(std::process::Stdio::piped());
@@ -71,7 +70,7 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
     drop(input);
     assert!(python.wait().await.expect("it ends").success());
     // A key that is revoked follows no longer.
-    app.operator.delete(&format!("/api/v1/keys/{}", key["id"].as_str().unwrap())).await;
+    app.operator.delete(&format!("/api/v1/keys/{}", key.id)).await;
     let ended = tokio::time::timeout(Duration::from_secs(12), live.next()).await.expect("the stream ends");
     assert!(ended.is_none());
     for wrong in ["type=user", "type=nothing.happened", "after=x", "tenant=x"] {
@@ -87,7 +86,7 @@ async fn a_developer_gets_events_on_their_own_machine() {
     acme.user("before").await;
     // The feed has what was told: until then it is news, also to who listens from now on.
     eventually("the user to be told of", async || {
-        app.events().await.iter().any(|event| event["data"]["userName"] == "before").then_some(())
+        app.events().await.iter().any(|event| event.data["userName"] == "before").then_some(())
     })
     .await;
     let local = Receiver::start();

@@ -87,7 +87,7 @@ async fn jetstream_gets_every_event_once_in_order_also_after_it_was_away() {
         stored.iter().any(|(_, _, event)| event["data"]["userName"] == "back").then_some(stored)
     })
     .await;
-    let wanted: Vec<Value> = app.events().await.into_iter().map(|event| event["id"].clone()).collect();
+    let wanted: Vec<Value> = app.events().await.into_iter().map(|event| json!(event.id)).collect();
     let got: Vec<Value> = stored.into_iter().map(|(_, id, _)| json!(id)).collect();
     assert_eq!(got, wanted, "each once, in the feed's order");
     app.stop().await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::{Tenant, TestApp, eventually};
+use tests::{ScimRequest, Tenant, TestApp, eventually};
 
 use super::{Route, gone, id, text, until};
 
@@ -25,10 +25,10 @@ pub(super) async fn walk() -> BTreeSet<Route> {
     assert!(!app.audit("directory_guard.hold").await.is_empty(), "what was held left no record");
     let made = app.audit("user.create").await.pop().expect("a record");
     assert_eq!(
-        (made["actor"]["kind"].as_str(), made["tenantId"].as_str(), made["target"]["id"].as_str()),
-        (Some("scim_token"), Some(acme.id.as_str()), Some(user.as_str()))
+        (made.actor.kind.as_str(), made.tenant_id.as_ref(), &made.target.id),
+        ("scim_token", Some(&acme.id), &user)
     );
-    assert!(made["requestId"].is_string() && made["ipAddress"] == "127.0.0.1");
+    assert!(made.request_id.is_some() && made.ip_address.as_deref() == Some("127.0.0.1"));
     app.stop().await;
     called
 }
@@ -103,8 +103,8 @@ async fn replayed(app: &TestApp, acme: &Tenant) {
     let log = format!("{ORGANIZATION}/scim-requests");
     create(acme, "logged").await;
     let request = eventually("the log", async || {
-        let list = app.operator.get(&format!("{log}?search=logged")).await.expect(200);
-        list["items"].as_array().expect("a list").first().map(id)
+        let list: Vec<ScimRequest> = app.operator.get(&format!("{log}?search=logged")).await.items();
+        list.into_iter().next().map(|one| one.id)
     })
     .await;
     app.operator.post(&format!("{log}/{request}/replay"), json!({})).await.expect(200);

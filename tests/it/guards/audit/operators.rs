@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use tests::{Authenticator, Client, Reply};
 
-use super::{Route, text};
+use super::Route;
 use crate::operators::{invite, stage_with};
 
 const PASSWORD: &str = "a horse, correct; and a battery";
@@ -14,7 +14,7 @@ const PASSWORD: &str = "a horse, correct; and a battery";
 pub(super) async fn walk() -> BTreeSet<Route> {
     let (app, origin) = stage_with(true).await;
     let client = Client { base: origin.clone(), ..app.anyone() };
-    let link = text(&invite(&app).await, "enrollmentUrl");
+    let link = invite(&app).await.link();
     let token = link.split_once("token=").expect("a token").1;
     let passkey = Authenticator::new(&origin);
     let begun = client.post("/operator/enroll/begin", json!({"token": token})).await.expect(200);

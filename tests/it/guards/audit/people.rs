@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tests::{Tenant, TestApp};
+use tests::{JoinRequest, Tenant, TestApp};
 
 use super::{Route, gone, id};
-use crate::invitations::many::prove;
+use crate::sso::prove_domain;
 
 const INVITATIONS: &str = "/api/v1/tenants/acme/invitations";
 
@@ -47,16 +47,15 @@ async fn invited(app: &TestApp) {
 
 async fn joined(app: &TestApp, acme: &Tenant) {
     let (admin, base) = (&acme.admin, "/api/v1/tenants/acme");
-    prove(app, acme, "sub.example").await;
+    prove_domain(app, acme, "sub.example").await;
     let rule = format!("{base}/organizations/default/join-rules/sub.example");
     admin.put(&rule, json!({"mode": "request"})).await.expect(200);
     for (email, decision) in [("kim@sub.example", "approve"), ("lee@sub.example", "decline")] {
         app.anyone().post("/api/v1/join", json!({"tenant": "acme", "email": email})).await.expect(200);
         accept(app, email).await;
-        let requests = admin.get(&format!("{base}/join-requests")).await.expect(200);
-        let requests = requests["items"].as_array().expect("a list");
-        let asked = requests.iter().find(|one| one["email"] == email).expect("the request");
-        admin.post(&format!("{base}/join-requests/{}/{decision}", id(asked)), json!({})).await.expect(200);
+        let requests: Vec<JoinRequest> = admin.get(&format!("{base}/join-requests")).await.items();
+        let asked = requests.iter().find(|one| one.email == email).expect("the request");
+        admin.post(&format!("{base}/join-requests/{}/{decision}", asked.id), json!({})).await.expect(200);
     }
     gone(&admin.delete(&rule).await);
 }

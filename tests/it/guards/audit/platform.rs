@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tests::{Receiver, TestApp, Zitadel, eventually};
+use tests::{Delivery, Mail, Receiver, TestApp, Zitadel, eventually};
 
 use super::{Route, gone, id};
 use crate::inbox;
@@ -53,8 +53,7 @@ async fn flags_and_modules(app: &TestApp) {
     op.put("/api/v1/flags/f", json!({"type": "boolean", "defaultVariant": "on"})).await.expect(200);
     op.put(override_, json!({"variant": "on"})).await.expect(200);
     gone(&op.delete(override_).await);
-    let module = json!({"name": "m", "baseUrl": "http://127.0.0.1:9"});
-    let module = id(&op.post("/api/v1/modules", module).await.expect(201));
+    let module = op.module("m", "http://127.0.0.1:9").await.id;
     let module = format!("/api/v1/modules/{module}");
     op.patch(&module, json!({"name": "n"})).await.expect(200);
     op.post(&format!("{module}/flag-pushes/repair"), json!({})).await.expect(202);
@@ -75,15 +74,13 @@ async fn receivers(app: &TestApp) {
     op.post(&format!("{endpoint}/replay"), json!({"since": since})).await.expect(202);
     op.patch("/api/v1/tenants/acme", json!({"name": "A"})).await.expect(200);
     let delivery = eventually("a delivery that failed", async || {
-        let list = op.get("/api/v1/deliveries").await.expect(200);
-        let items = list["items"].as_array().expect("a list").clone();
-        items.iter().find(|one| one["attempts"].as_i64() > Some(0)).map(id)
+        let list: Vec<Delivery> = op.get("/api/v1/deliveries").await.items();
+        list.into_iter().find(|one| one.attempts > 0).map(|one| one.id)
     })
     .await;
     let waiting = async || {
-        let list = op.get("/api/v1/jobs?status=pending&limit=200").await.expect(200);
-        for job in list["items"].as_array().expect("a list") {
-            let retry = format!("/api/v1/jobs/{}/retry", id(job));
+        for job in op.jobs("status=pending").await {
+            let retry = format!("/api/v1/jobs/{}/retry", job.id);
             if op.post(&retry, Value::Null).await.status == 200 {
                 return Some(());
             }
@@ -115,8 +112,7 @@ async fn mail(app: &TestApp) {
     let invitation = json!({"email": "zoe@example.com", "role": "viewer"});
     op.post("/api/v1/tenants/acme/invitations", invitation).await.expect(201);
     let mail = eventually("the mail", async || {
-        let list = op.get("/api/v1/tenants/acme/mails").await.expect(200);
-        list["items"].as_array().expect("a list").first().map(id)
+        op.get("/api/v1/tenants/acme/mails").await.items::<Mail>().into_iter().next().map(|one| one.id)
     })
     .await;
     for named in [

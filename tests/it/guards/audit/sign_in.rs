@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use saml_core::Logout;
-use serde_json::{Value, json};
-use tests::{Browser, Issuer, Tenant, TestApp, eventually};
+use serde_json::json;
+use tests::{Browser, Issuer, RecordedMail, Session, Tenant, TestApp, Tokens};
 
-use super::{Route, gone, id, text};
+use super::{Route, gone, id};
 use crate::sso::saml::{IDP, corp};
 use crate::sso::{Module, connect, module, path, prove_domain};
 
@@ -41,15 +41,14 @@ async fn settings(app: &TestApp) {
     op.patch(&at("sso-policy"), json!({"connectionId": null})).await.expect(200);
     gone(&op.delete(&one).await);
     let domain = prove_domain(app, &acme, "acme.example").await;
-    gone(&op.delete(&at(&format!("domains/{}", id(&domain)))).await);
+    gone(&op.delete(&at(&format!("domains/{}", domain.id))).await);
     gone(&op.delete(&at("sessions")).await);
 }
 
 /// A token of a registered issuer.
 async fn exchanged(app: &TestApp, issuer: &Issuer) {
     issuer.register(&app.operator).await;
-    let body = json!({"subjectToken": issuer.token("ann", "org_acme")});
-    app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
+    app.operator.exchange(&issuer.token("ann", "org_acme")).await.expect(200);
 }
 
 /// A tenant whose people sign in at the issuer.
@@ -59,7 +58,7 @@ async fn tenant(app: &TestApp, issuer: &Issuer, slug: &str) -> (Tenant, String) 
     let tenant = app.tenant_with(body).await;
     let body =
         json!({"type": "oidc", "name": "Corp", "issuer": issuer.url, "clientId": "c1", "clientSecret": "s"});
-    let connection = text(&connect(&tenant, body).await, "id");
+    let connection = connect(&tenant, body).await.id;
     (tenant, connection)
 }
 
@@ -72,32 +71,32 @@ async fn asked_by_form(browser: &mut Browser, module: &Module, endpoint: &str) {
 }
 
 /// Tokens of one who signs in at the issuer.
-async fn tokens(app: &TestApp, browser: &mut Browser, module: &Module, tenant: &Tenant) -> Value {
+async fn tokens(app: &TestApp, browser: &mut Browser, module: &Module, tenant: &Tenant) -> Tokens {
     let page = browser.open(module.authorize(app, &[("tenant", &tenant.slug)])).await;
     let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
-    module.redeem(app, &code).await.expect(200)
+    module.redeem(app, &code).await.found()
 }
 
 async fn signed_in(app: &TestApp, issuer: &Issuer, module: &Module) {
     let (corp, connection) = tenant(app, issuer, "corp").await;
     let (base, mut browser) = (&app.operator.base, Browser::default());
     let first = tokens(app, &mut browser, module, &corp).await;
-    let second = module.refresh(app, &text(&first, "refresh_token")).await.expect(200);
+    let second: Tokens = module.refresh(app, first.refresh()).await.found();
     asked_by_form(&mut browser, module, &format!("{base}/oauth2/authorize")).await;
     asked_by_form(&mut browser, module, &format!("{base}/realms/corp/oauth2/authorize")).await;
     let revoked = [
-        ("token", &*text(&second, "refresh_token")),
-        ("client_id", &module.id),
-        ("client_secret", &module.secret),
+        ("token", second.refresh()),
+        ("client_id", module.id.as_str()),
+        ("client_secret", module.secret.as_str()),
     ];
     assert_eq!(app.anyone().form("/oauth2/revoke", &revoked).await.status, 200);
     // By an admin, by the person, by the provider.
     tokens(app, &mut browser, module, &corp).await;
     let sessions = "/api/v1/tenants/corp/sessions";
-    let live = corp.admin.get(sessions).await.expect(200);
-    let live = live["items"].as_array().expect("a list").iter().find(|one| one["live"] == true).map(id);
-    gone(&corp.admin.delete(&format!("{sessions}/{}", live.expect("a session"))).await);
-    let hint = text(&tokens(app, &mut browser, module, &corp).await, "id_token");
+    let all: Vec<Session> = corp.admin.get(sessions).await.items();
+    let live = all.iter().find(|one| one.live).expect("a session");
+    gone(&corp.admin.delete(&format!("{sessions}/{}", live.id)).await);
+    let hint = tokens(app, &mut browser, module, &corp).await.id().to_owned();
     browser.post(&format!("{base}/oauth2/logout"), &[("id_token_hint".to_owned(), hint)]).await.expect(200);
     tokens(app, &mut browser, module, &corp).await;
     let now = app.clock.now().timestamp();
@@ -118,8 +117,7 @@ async fn proven(app: &TestApp, issuer: &Issuer, module: &Module) {
     app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
     let mut browser = Browser::default();
     let page = browser.open(module.authorize(app, &[("tenant", "prover")])).await;
-    let mail = sent(app, "account-proof").await;
-    let code = text(&mail, "subject").rsplit(' ').next().expect("a code").to_owned();
+    let code = sent(app, "account-proof").await.code();
     let page = browser.submit(&page, &[("code", &code)]).await;
     assert!(page.parameter("code").is_some(), "{} {}", page.url, page.text);
 }
@@ -137,11 +135,8 @@ async fn mailed(app: &TestApp, issuer: &Issuer, module: &Module) {
 }
 
 /// The newest mail of a template.
-async fn sent(app: &TestApp, template: &str) -> Value {
-    eventually(&format!("the mail {template}"), async || {
-        app.mails().await.into_iter().find(|mail| mail["template"] == template)
-    })
-    .await
+async fn sent(app: &TestApp, template: &str) -> RecordedMail {
+    app.mail(&format!("the mail {template}"), |mail| mail.template == template).await
 }
 
 /// A SAML provider posts a response and a logout request.
@@ -156,8 +151,8 @@ pub(super) async fn walk_of_saml() -> BTreeSet<Route> {
     assert!(page.parameter("code").is_some(), "{} {}", page.url, page.text);
     // The route that the provider posts to stores the response; the GET that follows records what came of it.
     assert_eq!(app.audit("sign_in.succeed").await.len(), 1);
-    let slo = text(&corp.connection, "sloUrl");
-    let logout = Logout { id: "_l1", issuer: IDP, destination: &slo, now: app.clock.now() };
+    let slo = corp.connection.slo_url();
+    let logout = Logout { id: "_l1", issuer: IDP, destination: slo, now: app.clock.now() };
     let logout = logout.request("alice@corp.example", None, Some("_s1"));
     let signature = format!("</saml:Issuer>{}", minted.signature("_l1", &corp.idp));
     let signed = corp.idp.sign(&logout.replacen("</saml:Issuer>", &signature, 1));

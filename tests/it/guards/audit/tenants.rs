@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tests::{TestApp, eventually, status};
+use serde_json::json;
+use tests::{AuditEvent, TestApp, eventually, status};
 
-use super::{Route, gone, id, text};
+use super::{Route, gone, id};
 
 pub(super) async fn walk() -> BTreeSet<Route> {
     let app =
@@ -29,9 +29,9 @@ async fn instances(app: &TestApp) {
     let op = &app.operator;
     for (name, region) in [("here", "eu-west"), ("there", "eu-north")] {
         let instance = json!({"name": name, "mode": "shared", "region": region});
-        op.post("/api/v1/instances", instance).await.expect(201);
+        op.instance(instance).await;
     }
-    let spare = id(&op.post("/api/v1/instances", json!({"name": "i", "mode": "shared"})).await.expect(201));
+    let spare = op.pool("i").await;
     op.patch(&format!("/api/v1/instances/{spare}"), json!({"status": "offline"})).await.expect(200);
     gone(&op.delete(&format!("/api/v1/instances/{spare}")).await);
 }
@@ -54,15 +54,15 @@ async fn settings(app: &TestApp) {
     op.post(&format!("{base}/resume"), json!({})).await.expect(200);
     // A refusal by right is recorded for the tenant whose caller it was.
     acme.admin.post("/api/v1/flags", json!({})).await.refused(403, "auth.insufficient");
-    let denied = op.get("/api/v1/audit-events?outcome=denied&action=flags.write").await.expect(200);
-    assert_eq!(denied["items"][0]["tenantId"], acme.id.as_str());
+    let denied = op.get("/api/v1/audit-events?outcome=denied&action=flags.write").await;
+    assert_eq!(denied.first::<AuditEvent>().tenant_id.as_ref(), Some(&acme.id));
 }
 
 /// Waits for the end of a tenant's latest run.
 async fn done(app: &TestApp, slug: &str, kind: &str) {
     eventually(&format!("the {kind} to be done"), async || {
-        let run = app.operator.get(&format!("/api/v1/tenants/{slug}/provisioning")).await.expect(200);
-        (run["kind"] == kind && run["status"] == "done").then_some(())
+        let run = app.operator.run(slug).await;
+        (run.kind == kind && run.status == "done").then_some(())
     })
     .await;
 }
@@ -70,7 +70,7 @@ async fn done(app: &TestApp, slug: &str, kind: &str) {
 async fn runs(app: &TestApp) {
     let (op, base) = (&app.operator, "/api/v1/tenants/mover");
     op.post("/api/v1/tenants", json!({"slug": "mover", "name": "M", "region": "eu-west"})).await.expect(202);
-    let tenant = text(&status(op, "mover", "active").await, "id");
+    let tenant = status(op, "mover", "active").await.id;
     op.post(&format!("{base}/move"), json!({"region": "eu-north"})).await.expect(202);
     done(app, "mover", "move").await;
     op.post(&format!("{base}/repair"), json!({})).await.expect(202);
@@ -84,12 +84,8 @@ async fn given_up(app: &TestApp) {
     let (op, base) = (&app.operator, "/api/v1/tenants/waiter");
     let body = json!({"slug": "waiter", "name": "W", "instance": {"mode": "dedicated"}});
     op.post("/api/v1/tenants", body).await.expect(202);
-    let waits = |run: &Value| {
-        run["steps"].as_array().is_some_and(|steps| steps.iter().any(|step| step["waitsFor"].is_string()))
-    };
     eventually("the tenant to wait", async || {
-        let run = op.get(&format!("{base}/provisioning")).await.expect(200);
-        waits(&run).then_some(())
+        op.run("waiter").await.steps.iter().any(|step| step.waits_for.is_some()).then_some(())
     })
     .await;
     op.post(&format!("{base}/rollback"), json!({})).await.expect(202);

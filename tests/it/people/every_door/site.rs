@@ -206,9 +206,8 @@ impl<'a> Site<'a> {
         };
         let body = json!({"slug": self.slug, "name": self.slug, "plan": "pro", "identity": identity});
         let app = &self.outside.app;
-        app.operator.post("/api/v1/tenants", body).await.expect(202);
-        let made = tests::status(&app.operator, &self.slug, "active").await;
-        self.external = text(&made["identity"], "externalId");
+        let made = app.operator.active_tenant(body).await;
+        self.external = made.identity.external_id.expect("an id");
         self.log.push(format!("{}: an operator makes {identity}", self.slug));
         self.found().await;
         let mut keeper = self.person("keeper");

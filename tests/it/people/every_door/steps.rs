@@ -7,7 +7,7 @@ use entity::invitations::states::{InvitationKind, InvitationStatus};
 use identity_core::{Decision, Proof};
 use policy_core::TenantRole;
 use serde_json::{Value, json};
-use tests::eventually;
+use tests::{ScimToken, eventually};
 use uuid::Uuid;
 
 use super::deeds::{self, Deed, Switch};
@@ -228,9 +228,9 @@ impl Site<'_> {
         let known: BTreeSet<String> = self.record.invitations.iter().map(|one| one.token.clone()).collect();
         let token = eventually("the invitation's mail", async || {
             let mails = self.outside.app.mails().await;
-            let mut links = mails.iter().filter(|mail| mail["recipient"] == person.address.as_str());
+            let mut links = mails.iter().filter(|mail| mail.recipient == person.address.as_str());
             links.find_map(|mail| {
-                let token = mail["links"][0].as_str()?.split_once("token=")?.1;
+                let token = mail.links.first()?.split_once("token=")?.1;
                 (!known.contains(token)).then(|| token.to_owned())
             })
         })
@@ -285,9 +285,8 @@ impl Site<'_> {
     /// From now on nobody pushes people there: a new directory may.
     async fn ends_directory(&mut self, at: usize) {
         let tokens = self.at(at, "scim-tokens");
-        let listed = self.admin.get(&tokens).await.expect(200);
-        for token in listed["items"].as_array().expect("a list") {
-            let one = format!("{tokens}/{}", text(token, "id"));
+        for token in self.admin.get(&tokens).await.items::<ScimToken>() {
+            let one = format!("{tokens}/{}", token.id);
             assert_eq!(self.admin.delete(&one).await.status, 204);
         }
         self.directories[at] = self.directory(at).await;

@@ -5,7 +5,7 @@ use policy_core::TenantRole;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::saml::Mint;
-use tests::{Browser, Page, Reply, eventually};
+use tests::{Browser, JoinRequest, Page, RecordedMail, Reply, SignIn, Tokens};
 use uuid::Uuid;
 
 use super::doors::{Door, Words};
@@ -203,18 +203,18 @@ impl Site<'_> {
     pub(super) async fn arrived(&self, browser: Browser, page: Page) -> Came {
         let is_back = page.url.as_str().starts_with(CALLBACK);
         if let Some(code) = page.parameter("code").filter(|_| is_back) {
-            let tokens = self.outside.module.redeem(&self.outside.app, &code).await.expect(200);
-            let claims = claims_of(&text(&tokens, "id_token"));
+            let tokens: Tokens = self.outside.module.redeem(&self.outside.app, &code).await.found();
+            let claims = claims_of(tokens.id());
             return Came::In { user: parsed(&claims["sub"]), role: role(&claims["roles"][0]) };
         }
         if page.status == 200 && page.text.contains("name=\"code\"") {
             return Came::Asked(Box::new((browser, page)));
         }
         if page.status == 200 && browser.cookie(&self.outside.app.operator.base, "tnt_session").is_some() {
-            let trace = self.admin.get(&self.path("/sign-ins?limit=1")).await.expect(200);
-            let steps = trace["items"][0]["steps"].as_array().expect("steps").clone();
-            let opened = steps.iter().find(|step| step["name"] == "session.opened").expect("a session");
-            return Came::In { user: parsed(&opened["detail"]["userId"]), role: None };
+            let trace: SignIn = self.admin.get(&self.path("/sign-ins?limit=1")).await.first();
+            let opened = trace.steps.iter().find(|step| step.name == "session.opened").expect("a session");
+            let detail = opened.detail.as_ref().expect("a detail");
+            return Came::In { user: parsed(&detail["userId"]), role: None };
         }
         Came::Refused(code_in(&page.text))
     }
@@ -222,17 +222,11 @@ impl Site<'_> {
     /// The code in the mail that asks this address for a proof.
     pub(super) async fn mailed_code(&mut self, to: &str) -> String {
         let seen = &self.mails;
-        let (id, subject) = eventually("the code's mail", async || {
-            let mails = self.outside.app.mails().await;
-            let asks = |mail: &&Value| {
-                let is_new = !seen.contains(mail["id"].as_str().unwrap_or_default());
-                mail["template"] == "account-proof" && mail["recipient"] == to && is_new
-            };
-            mails.iter().find(asks).map(|mail| (text(mail, "id"), text(mail, "subject")))
-        })
-        .await;
-        self.mails.insert(id);
-        subject.rsplit(' ').next().expect("a code").to_owned()
+        let is_new = |mail: &RecordedMail| mail.is_for("account-proof", to) && !seen.contains(&mail.id);
+        let mail = self.outside.app.mail("the code's mail", is_new).await;
+        let code = mail.code();
+        self.mails.insert(mail.id);
+        code
     }
 
     fn mailed_token(&self, said: &Said) -> &str {
@@ -282,11 +276,12 @@ impl Site<'_> {
         if reply.status != 200 {
             return Came::Refused(code_in(&reply.text));
         }
-        let asked = self.admin.get(&self.path("/join-requests?limit=200")).await.expect(200);
-        let is =
-            |one: &&Value| one["email"].as_str() == said.address.as_deref() && one["status"] == "pending";
-        let asked = asked["items"].as_array().expect("a list").iter().find(is).expect("a request").clone();
-        let approve = self.path(&format!("/join-requests/{}/approve", text(&asked, "id")));
+        let all: Vec<JoinRequest> = self.admin.get(&self.path("/join-requests?limit=200")).await.items();
+        let is = |one: &&JoinRequest| {
+            Some(one.email.as_str()) == said.address.as_deref() && one.status == "pending"
+        };
+        let asked = all.iter().find(is).expect("a request");
+        let approve = self.path(&format!("/join-requests/{}/approve", asked.id));
         let reply = self.admin.post(&approve, json!({})).await;
         let body = reply.json();
         match reply.status.as_u16() {
