@@ -283,8 +283,23 @@ mod tests {
         ] {
             assert!(Bulk::parse(&Document::parse(text.as_bytes()).unwrap()).is_err(), "{text}");
         }
-        let many = json!({"Operations": vec![json!({}); OPERATIONS_MAX + 1]}).to_string();
-        let error = Bulk::parse(&Document::parse(many.as_bytes()).unwrap()).unwrap_err();
-        assert_eq!(error.kind, ErrorType::TooLarge);
+    }
+
+    /// What `/ServiceProviderConfig` promises: 1,000 operations in 4 MiB.
+    #[test]
+    fn a_request_may_have_as_many_operations_as_is_promised() {
+        assert_eq!((OPERATIONS_MAX, BYTES_MAX), (1000, 4_194_304));
+        let read = |count: usize| {
+            let text = json!({"Operations": vec![json!({}); count]}).to_string();
+            Bulk::parse(&Document::parse(text.as_bytes()).unwrap())
+        };
+        assert_eq!(read(OPERATIONS_MAX).unwrap().operations.len(), OPERATIONS_MAX);
+        assert_eq!(read(OPERATIONS_MAX + 1).unwrap_err().kind, ErrorType::TooLarge);
+    }
+
+    #[test]
+    fn methods_have_the_names_of_http() {
+        let names = [Method::Post, Method::Put, Method::Patch, Method::Delete].map(Method::name);
+        assert_eq!(names, ["POST", "PUT", "PATCH", "DELETE"]);
     }
 }

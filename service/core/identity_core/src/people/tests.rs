@@ -241,6 +241,10 @@ fn the_providers_groups_give_a_role_and_take_it_back() {
         });
         let expected = Decision::Known { user: USER, role: expected, invitation: Invitation::None };
         assert_eq!(decide(&facts), expected, "{groups:?} {role} {from:?}");
+        let invited = with(facts, |facts| facts.known.people[0].made_at_sign_in = false);
+        if from == RoleFrom::SignIn {
+            assert_eq!(decide(&invited), expected, "what a sign-in gave it takes back from anybody");
+        }
     }
     let facts = with(facts(connection(), Vouched::Nothing), |facts| {
         facts.claim.groups = said(&["admins"]);
@@ -281,7 +285,10 @@ fn whose_request_is_approved_gets_what_they_were_invited_as_meanwhile() {
             facts.claim.grant = Some(Grant { invitation: None, role: approved, signed_in: None });
             facts.known.pending = vec![pending(invited)];
         });
-        assert_eq!(decide(&facts), created(role, RoleFrom::Local, Invitation::Accepted(INVITATION)));
+        let expected = created(role, RoleFrom::Local, Invitation::Accepted(INVITATION));
+        assert_eq!(decide(&facts), expected);
+        let left = with(facts, |facts| facts.known.departed = vec![HERE]);
+        assert_eq!(decide(&left), expected, "an admin knows whom they let in again");
     }
 }
 
@@ -412,6 +419,11 @@ fn of_several_people_of_one_address_only_a_clear_one_is_meant() {
         });
         assert_eq!(decide(&facts), expected, "{of_domain:?}");
     }
+    let at_default = with(facts(issuer(), Vouched::Domain), |facts| {
+        facts.known.people = both();
+        facts.home = Home { of_domain: Some(HERE), default: Some(ELSEWHERE) };
+    });
+    assert_eq!(decide(&at_default), linked(None, Invitation::None), "nobody of them is in the domain's");
     let subjects = vec![at(USER, HERE, Found::Subject), at(OTHER, ELSEWHERE, Found::Subject)];
     let facts = with(facts(issuer(), Vouched::Domain), |facts| facts.known.people = subjects);
     assert_eq!(decide(&facts), Decision::Refused(Reason::Ambiguous));
