@@ -28,9 +28,9 @@ story name:
 story-postgres name:
     TENANTRY_TEST_DB="$(tests/postgres)" cargo test --workspace --test it -- {{name}}
 
-# Writes anew what is generated from the code: openapi.json, problems.md, lifecycles.md, steps.md.
+# Writes anew what is generated from the code: openapi.json, problems.md, events.md, lifecycles.md, steps.md, access.out.
 generate:
-    TENANTRY_TEST_UPDATE=1 cargo test --workspace --test it -- guards::contract
+    TENANTRY_TEST_UPDATE=1 cargo test --workspace --test it -- guards
 
 # The tour of a newcomer.
 demo:

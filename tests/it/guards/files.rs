@@ -45,5 +45,5 @@ fn the_same_things_stand_in_files_of_the_same_names() {
         found.extend(strays.map(|(what, _)| format!("{file}: {what}")));
     }
     found.sort();
-    assert_eq!(found, ELSEWHERE);
+    assert_eq!(found, ELSEWHERE, "it belongs into the file that FILES names");
 }

@@ -192,7 +192,7 @@ async fn another_tenants_ids_do_not_exist() {
             Access::Key(_) if route.pattern.contains("{tenant}") => {
                 let path = |tenant: &str, ids: &Ids| {
                     fill(route.pattern, ids, tenant)
-                        .unwrap_or_else(|| panic!("{route:?} has an id that the matrix doesn't know"))
+                        .unwrap_or_else(|| panic!("{route:?}: give its path parameter a value in `furnish`"))
                 };
                 // B's tenant by id and by slug; and B's things under A's own tenant.
                 attempts.push((&a.admin, path(&b.id, &ids_b)));

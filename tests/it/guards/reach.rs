@@ -66,7 +66,7 @@ fn who_takes_the_whole_service_needs_it() {
     let found = count_by_crate(|_, text| takes_whole(text));
     let listed: Vec<(String, usize)> =
         WHOLE_SERVICE.iter().map(|(name, count, _)| ((*name).to_owned(), *count)).collect();
-    assert_eq!(found, listed);
+    assert_eq!(found, listed, "take a PlatformService or a TenantService, or say why not in WHOLE_SERVICE");
 }
 
 /// How often a handler takes the platform's part of the service (`caller.platform()`), by crate, and for what. The numbers only fall.
