@@ -10,10 +10,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 const OF_TESTS: [&str; 5] = ["tests/it", "tests/src", "tests/load/src", "tests/fuzz/src", "tests/samael/src"];
 
 /// Stories that are long because what happens in them is. The list only shrinks.
-const LONG_STORIES: [&str; 13] = [
+const LONG_STORIES: [&str; 11] = [
     "tests/it/crash/deliveries.rs nothing_is_lost_or_doubled_around_each_delivery",
-    "tests/it/crash/random.rs through_kills",
-    "tests/it/directory.rs groups_are_filled_and_emptied_in_every_clients_way",
     "tests/it/folding.rs rows_that_became_one_name_are_kept_and_the_younger_are_listed",
     "tests/it/guards/isolation.rs furnish",
     "tests/it/operators.rs passwords_count_only_where_they_are_switched_on",
