@@ -162,7 +162,8 @@ fn documents() -> Vec<String> {
     let mut files: Vec<String> =
         names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
     files.extend(
-        ["README.md", "ARCHITECTURE.md", "LIMITS.md", "SECURITY.md", "service/openapi.json"].map(str::to_owned),
+        ["README.md", "ARCHITECTURE.md", "LIMITS.md", "SECURITY.md", "service/openapi.json"]
+            .map(str::to_owned),
     );
     files
 }
