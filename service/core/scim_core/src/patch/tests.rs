@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::ErrorType::{InvalidFilter, InvalidPath, InvalidSyntax, InvalidValue, Mutability, NoTarget};
-use crate::schema::{GROUPS, USERS};
+use crate::schema::{ENTERPRISE_URN, GROUPS, USERS};
 
 fn read(kind: &ResourceType, body: &Value, profile: Profile) -> Result<Patch, ErrorType> {
     let body = body.to_string();
@@ -125,4 +125,102 @@ fn member_changes_are_taken_out_of_a_groups_operations() {
         let refused = read(&GROUPS, &json!({"Operations": [operation]}), Profile::Rfc);
         assert_eq!(refused.unwrap_err(), expected, "{operation}");
     }
+}
+
+/// A user after one operation.
+fn after(operation: &Value, profile: Profile) -> Result<Value, ErrorType> {
+    let before = json!({"userName": "u", "title": "o", (ENTERPRISE_URN): {"department": "d", "manager": {"value": "m"}}});
+    let patch = read(&USERS, &json!({"Operations": [operation]}), profile)?;
+    let after = apply(&USERS, before.as_object().unwrap(), &patch.operations, profile);
+    after.map(Value::Object).map_err(|error| error.kind)
+}
+
+/// RFC 7644, sections 3.5.2.1 and 3.5.2.3: without a path, or with the name of a schema, the value is a set of attributes. What is
+/// read-only is passed over there, as in a PUT (section 3.5.1).
+#[test]
+fn names_in_a_value_are_paths() {
+    let all =
+        |title: &str, extension: Value| json!({"userName": "u", "title": title, (ENTERPRISE_URN): extension});
+    let extension = || json!({"department": "d", "manager": {"value": "m"}});
+    let unchanged = || Ok(all("o", extension()));
+    let department = |value: &str| Ok(all("o", json!({"department": value, "manager": {"value": "m"}})));
+    let core = USERS.schema.urn.as_str();
+    for (operation, compat, rfc) in [
+        (
+            json!({"op": "add", "value": {"title": "x", "id": "7", "meta": {}}}),
+            Ok(all("x", extension())),
+            Ok(all("x", extension())),
+        ),
+        (json!({"op": "replace", "value": {"SCHEMAS": ["urn:x"], "groups": []}}), unchanged(), unchanged()),
+        (json!({"op": "add", "value": {"colour": "red"}}), unchanged(), Err(InvalidPath)),
+        (json!({"op": "add", "value": {"a b": "red"}}), unchanged(), Err(InvalidSyntax)),
+        (
+            json!({"op": "add", "path": core, "value": {"title": "x"}}),
+            Ok(all("x", extension())),
+            Ok(all("x", extension())),
+        ),
+        (json!({"op": "add", "path": "colour", "value": "red"}), Err(InvalidPath), Err(InvalidPath)),
+        (json!({"op": "add", "path": "urn:x:y:colour", "value": "red"}), unchanged(), Err(InvalidPath)),
+        (json!({"op": "add", "path": "name.colour", "value": "red"}), Err(InvalidPath), Err(InvalidPath)),
+        (json!({"op": "replace", "path": "password", "value": "p"}), unchanged(), unchanged()),
+        (
+            json!({"op": "replace", "path": "title", "value": ""}),
+            Ok(json!({"userName": "u", (ENTERPRISE_URN): extension()})),
+            Ok(all("", extension())),
+        ),
+        (json!({"op": "replace", "path": "userName", "value": ""}), Err(InvalidValue), Err(InvalidValue)),
+        (
+            json!({"op": "add", "path": ENTERPRISE_URN, "value": {"department": "n"}}),
+            department("n"),
+            department("n"),
+        ),
+        (
+            json!({"op": "add", "value": {(ENTERPRISE_URN): {"department": "n", "schemas": []}}}),
+            department("n"),
+            department("n"),
+        ),
+        (
+            json!({"op": "replace", "path": ENTERPRISE_URN, "value": {"department": "n"}}),
+            Ok(all("o", json!({"department": "n"}))),
+            Ok(all("o", json!({"department": "n"}))),
+        ),
+        (
+            json!({"op": "add", "path": ENTERPRISE_URN, "value": {"colour": "n"}}),
+            unchanged(),
+            Err(InvalidPath),
+        ),
+        (
+            json!({"op": "remove", "path": ENTERPRISE_URN}),
+            Ok(json!({"userName": "u", "title": "o"})),
+            Ok(json!({"userName": "u", "title": "o"})),
+        ),
+        (
+            json!({"op": "remove", "path": format!("{ENTERPRISE_URN}:manager")}),
+            Ok(all("o", json!({"department": "d"}))),
+            Ok(all("o", json!({"department": "d"}))),
+        ),
+        (
+            json!({"op": "add", "value": {(format!("{ENTERPRISE_URN}:manager.displayName")): "M"}}),
+            unchanged(),
+            unchanged(),
+        ),
+        (
+            json!({"op": "add", "path": format!("{ENTERPRISE_URN}:manager.displayName"), "value": "M"}),
+            Err(Mutability),
+            Err(Mutability),
+        ),
+    ] {
+        assert_eq!(after(&operation, Profile::Compat), compat, "compat: {operation}");
+        assert_eq!(after(&operation, Profile::Rfc), rfc, "rfc: {operation}");
+    }
+}
+
+/// An extension without a value is absent (RFC 7643, section 3.3).
+#[test]
+fn an_extension_goes_with_its_last_value() {
+    let before = json!({"userName": "u", (ENTERPRISE_URN): {"department": "d"}});
+    let body = json!({"Operations": [{"op": "remove", "path": format!("{ENTERPRISE_URN}:department")}]});
+    let patch = read(&USERS, &body, Profile::Rfc).unwrap();
+    let after = apply(&USERS, before.as_object().unwrap(), &patch.operations, Profile::Rfc);
+    assert_eq!(after.map(Value::Object), Ok(json!({"userName": "u"})));
 }
