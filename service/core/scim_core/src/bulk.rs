@@ -200,10 +200,8 @@ impl Operation {
             data.push_str(id);
             end = at + REFERENCE.len() + name.len();
         }
-        if end > 0 {
-            data.push_str(self.data.get(end..).unwrap_or_default());
-            self.data = data;
-        }
+        data.push_str(self.data.get(end..).unwrap_or_default());
+        self.data = data;
         self
     }
 }
@@ -283,23 +281,85 @@ mod tests {
         ] {
             assert!(Bulk::parse(&Document::parse(text.as_bytes()).unwrap()).is_err(), "{text}");
         }
-    }
-
-    /// What `/ServiceProviderConfig` promises: 1,000 operations in 4 MiB.
-    #[test]
-    fn a_request_may_have_as_many_operations_as_is_promised() {
-        assert_eq!((OPERATIONS_MAX, BYTES_MAX), (1000, 4_194_304));
-        let read = |count: usize| {
-            let text = json!({"Operations": vec![json!({}); count]}).to_string();
-            Bulk::parse(&Document::parse(text.as_bytes()).unwrap())
+        let many = |count: usize| {
+            let many = json!({"Operations": vec![json!({}); count]}).to_string();
+            Bulk::parse(&Document::parse(many.as_bytes()).unwrap()).map(|bulk| bulk.operations.len())
         };
-        assert_eq!(read(OPERATIONS_MAX).unwrap().operations.len(), OPERATIONS_MAX);
-        assert_eq!(read(OPERATIONS_MAX + 1).unwrap_err().kind, ErrorType::TooLarge);
+        assert_eq!(many(1000), Ok(1000));
+        assert_eq!(many(1001).unwrap_err().kind, ErrorType::TooLarge, "RFC 7644, section 3.7.4");
     }
 
+    /// RFC 7644, section 3.7: a method, a path, `bulkId` for POST, `data` for all but DELETE.
     #[test]
-    fn methods_have_the_names_of_http() {
-        let names = [Method::Post, Method::Put, Method::Patch, Method::Delete].map(Method::name);
-        assert_eq!(names, ["POST", "PUT", "PATCH", "DELETE"]);
+    fn an_operation_says_what_it_does_and_to_what() {
+        let data = || "{}".to_owned();
+        for (one, method, endpoint, id, data) in [
+            (
+                json!({"method": "POST", "path": "/Users", "bulkId": "b", "data": {}}),
+                Method::Post,
+                "/Users",
+                None,
+                data(),
+            ),
+            (
+                json!({"method": "put", "path": "/Users/1", "data": {}}),
+                Method::Put,
+                "/Users",
+                Some("1"),
+                data(),
+            ),
+            (
+                json!({"method": "PATCH", "path": "Users/1/", "data": {}}),
+                Method::Patch,
+                "/Users",
+                Some("1"),
+                data(),
+            ),
+            (
+                json!({"method": "DELETE", "path": "/Users/1"}),
+                Method::Delete,
+                "/Users",
+                Some("1"),
+                String::new(),
+            ),
+        ] {
+            let found = bulk(json!([one])).operations.remove(0).unwrap();
+            assert_eq!((found.method, found.endpoint.as_str(), found.id.as_deref()), (method, endpoint, id));
+            assert_eq!((found.data, found.method.name()), (data, method.name()));
+            assert_eq!(found.method.name(), one["method"].as_str().unwrap().to_uppercase());
+        }
+        for one in [
+            json!({}),
+            json!({"method": "GET", "path": "/Users/1"}),
+            json!({"method": "POST", "path": "/Users", "data": {}}),
+            json!({"method": "POST", "path": "/Users", "bulkId": "", "data": {}}),
+            json!({"method": "POST", "path": "/Users/1", "bulkId": "b", "data": {}}),
+            json!({"method": "POST", "path": "/Users", "bulkId": "b"}),
+            json!({"method": "PUT", "path": "/Users", "data": {}}),
+            json!({"method": "PUT", "path": "/Users/1"}),
+            json!({"method": "PATCH", "path": "/Users/", "data": {}}),
+            json!({"method": "DELETE", "path": "/Users", "bulkId": "b"}),
+        ] {
+            let refused = bulk(json!([one])).operations.remove(0);
+            assert_eq!(refused.unwrap_err().kind, ErrorType::InvalidSyntax, "{one}");
+        }
+    }
+
+    /// RFC 7644, section 3.7.3.
+    #[test]
+    fn a_limit_of_errors_is_a_positive_integer() {
+        for (limit, expected) in [
+            (json!(1), Some(Some(1))),
+            (json!(7), Some(Some(7))),
+            (Value::Null, Some(None)),
+            (json!(0), None),
+            (json!(-1), None),
+            (json!(1.5), None),
+            (json!("1"), None),
+        ] {
+            let text = json!({"Operations": [], "failOnErrors": limit}).to_string();
+            let bulk = Bulk::parse(&Document::parse(text.as_bytes()).unwrap());
+            assert_eq!(bulk.ok().map(|bulk| bulk.fail_on_errors), expected, "{limit}");
+        }
     }
 }

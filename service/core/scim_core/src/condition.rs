@@ -292,3 +292,6 @@ fn element_place(
     };
     Ok((place, None))
 }
+
+#[cfg(test)]
+mod tests;

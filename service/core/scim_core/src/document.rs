@@ -283,4 +283,43 @@ mod tests {
             assert!(Document::parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn a_body_is_refused_by_what_is_wrong_with_it() {
+        use crate::ErrorType::{InvalidSyntax, InvalidValue, TooLarge};
+        let deep = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
+        let numbers = |count: usize| format!("{{\"a\": [{}]}}", vec!["1"; count].join(","));
+        let members = |count: usize| format!("{{\"members\": [{}]}}", vec!["\"a\""; count].join(","));
+        for (text, expected) in [
+            (r#"{"a": 1}"#.to_owned(), None),
+            (deep(100), None),
+            (deep(128), Some(InvalidSyntax)),
+            (r#"{"a": "\u0000"}"#.to_owned(), Some(InvalidValue)),
+            (numbers(199_000), None),
+            (numbers(200_001), Some(TooLarge)),
+            (members(MEMBERS_MAX), None),
+            (members(MEMBERS_MAX + 1), Some(TooLarge)),
+            (r#"{"a": 1, "A": 2}"#.to_owned(), Some(InvalidSyntax)),
+        ] {
+            let found = Document::parse(text.as_bytes()).err().map(|error| error.kind);
+            assert_eq!(found, expected, "{}", text.chars().take(40).collect::<String>());
+        }
+    }
+
+    #[test]
+    fn a_member_is_a_value_or_a_text() {
+        let document = Document::parse(br#"{"a": "x", "b": null, "c": 1}"#).unwrap();
+        let names: Vec<(&str, &str)> = document.iter().map(|(name, raw)| (name, raw.get())).collect();
+        assert_eq!(names, [("a", "\"x\""), ("b", "null"), ("c", "1")]);
+        for (name, value, text) in [
+            ("a", Some("x".into()), Ok(Some("x".to_owned()))),
+            ("A", Some("x".into()), Ok(Some("x".to_owned()))),
+            ("b", None, Ok(None)),
+            ("c", Some(1.into()), Err(crate::ErrorType::InvalidSyntax)),
+            ("d", None, Ok(None)),
+        ] {
+            assert_eq!(document.value(name), Ok(value), "{name}");
+            assert_eq!(document.text(name).map_err(|error| error.kind), text, "{name}");
+        }
+    }
 }

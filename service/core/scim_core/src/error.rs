@@ -84,3 +84,38 @@ impl std::fmt::Display for ScimError {
 }
 
 impl std::error::Error for ScimError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7644, table 9; RFC 9865, section 2.1.
+    #[test]
+    fn every_refusal_has_its_keyword() {
+        for (kind, name) in [
+            (ErrorType::InvalidFilter, "invalidFilter"),
+            (ErrorType::TooMany, "tooMany"),
+            (ErrorType::Uniqueness, "uniqueness"),
+            (ErrorType::Mutability, "mutability"),
+            (ErrorType::InvalidSyntax, "invalidSyntax"),
+            (ErrorType::InvalidPath, "invalidPath"),
+            (ErrorType::NoTarget, "noTarget"),
+            (ErrorType::InvalidValue, "invalidValue"),
+            (ErrorType::InvalidCursor, "invalidCursor"),
+            (ErrorType::ExpiredCursor, "expiredCursor"),
+            (ErrorType::InvalidCount, "invalidCount"),
+            // Our own: RFC 7644 has a status for it, and no keyword.
+            (ErrorType::TooLarge, "tooLarge"),
+        ] {
+            assert_eq!(kind.name(), name);
+            assert_eq!(ScimError::new(kind, "x y.").to_string(), format!("{name}: x y."));
+        }
+        for (error, kind) in [
+            (ScimError::value("x"), ErrorType::InvalidValue),
+            (ScimError::large("x"), ErrorType::TooLarge),
+            (ScimError::syntax("x"), ErrorType::InvalidSyntax),
+        ] {
+            assert_eq!(error, ScimError { kind, detail: "x".to_owned() });
+        }
+    }
+}

@@ -114,3 +114,57 @@ impl fmt::Display for Filter {
 fn operand(f: &mut fmt::Formatter<'_>, filter: &Filter, parentheses: bool) -> fmt::Result {
     if parentheses { write!(f, "({filter})") } else { write!(f, "{filter}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7644, section 3.4.2.2, table 3: attribute operators have no case.
+    #[test]
+    fn every_operator_is_read_and_printed() {
+        for (operator, name) in [
+            (Operator::Eq, "eq"),
+            (Operator::Ne, "ne"),
+            (Operator::Co, "co"),
+            (Operator::Sw, "sw"),
+            (Operator::Ew, "ew"),
+            (Operator::Gt, "gt"),
+            (Operator::Ge, "ge"),
+            (Operator::Lt, "lt"),
+            (Operator::Le, "le"),
+        ] {
+            for word in [name.to_owned(), name.to_uppercase()] {
+                let filter = Filter::parse(&format!("a {word} \"x\""), Profile::Rfc).unwrap();
+                let path = AttributePath::parse("a").unwrap();
+                assert_eq!(filter, Filter::Compare(path, operator, Value::from("x")));
+                assert_eq!(filter.to_string(), format!("a {name} \"x\""));
+            }
+        }
+    }
+
+    /// Precedence is that of RFC 7644, section 3.4.2.2: grouping, then `not`, `and`, `or`.
+    #[test]
+    fn a_filter_is_printed_with_the_parentheses_that_it_needs() {
+        for text in [
+            "a pr and b pr and c pr",
+            "a pr and (b pr and c pr)",
+            "a pr and (b pr or c pr)",
+            "(a pr or b pr) and c pr",
+            "a pr or b pr or c pr",
+            "a pr or (b pr or c pr)",
+            "a pr or b pr and c pr",
+            "a pr and b pr or c pr",
+            "not (a pr or b pr) and c pr",
+            "a[b eq 1 or c pr] and d pr",
+            "a eq null or a eq true or a eq -1.5",
+        ] {
+            assert_eq!(Filter::parse(text, Profile::Rfc).unwrap().to_string(), text);
+        }
+        for (text, printed) in [
+            ("((a pr) and b pr) and c pr", "a pr and b pr and c pr"),
+            ("(a pr and b pr) or c pr", "a pr and b pr or c pr"),
+        ] {
+            assert_eq!(Filter::parse(text, Profile::Rfc).unwrap().to_string(), printed);
+        }
+    }
+}

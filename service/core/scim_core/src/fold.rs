@@ -66,4 +66,26 @@ mod tests {
         assert!(instant("2011-05-13T04:42:34.1Z").unwrap() > instant("2011-05-13T04:42:34Z").unwrap());
         assert!(instant("2011-02-30T04:42:34Z").is_none() && instant("yesterday").is_none());
     }
+
+    /// RFC 7643, section 2.3.5, wherever the moment stands.
+    #[test]
+    fn a_resource_is_searched_by_folded_texts_and_moments_in_utc() {
+        let moment = "2026-01-01T12:00:00+02:00";
+        let utc = "2026-01-01T10:00:00.000000Z";
+        let badge = serde_json::json!({"id": "urn:Acme:Badge", "name": "Badge", "attributes": [
+            {"name": "Since", "type": "dateTime"}, {"name": "days", "type": "dateTime", "multiValued": true},
+            {"name": "label"},
+            {"name": "pin", "type": "complex", "multiValued": true, "subAttributes": [{"name": "at", "type": "dateTime"}]}]});
+        let registry =
+            crate::schema::Registry::with([("User".to_owned(), serde_json::from_value(badge).unwrap())]);
+        let resource = serde_json::json!({
+            "userName": "Ann", "active": true, "meta": {"created": moment}, "emails": [{"Value": "A@X"}],
+            "urn:Acme:Badge": {"Since": moment, "days": [moment, "Soon"], "label": moment, "pin": [{"at": moment}]},
+        });
+        let expected = serde_json::json!({
+            "username": "ann", "active": true, "meta": {"created": fold(moment)}, "emails": [{"value": "a@x"}],
+            "urn:acme:badge": {"since": utc, "days": [utc, "soon"], "label": fold(moment), "pin": [{"at": utc}]},
+        });
+        assert_eq!(fold_resource(&registry.users, resource.as_object().unwrap()), expected);
+    }
 }

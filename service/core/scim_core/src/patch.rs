@@ -106,3 +106,6 @@ pub fn parse(kind: &ResourceType, body: &Document<'_>, profile: Profile) -> Resu
     }
     Ok(patch)
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,4 +64,32 @@ mod tests {
             assert!(Path::parse(text, Profile::Rfc).is_err(), "{text}");
         }
     }
+
+    /// RFC 7644, section 3.5.2, figure 7.
+    #[test]
+    fn a_path_has_an_attribute_perhaps_a_filter_and_a_sub_attribute() {
+        let longest = "a".repeat(filter::LENGTH_MAX);
+        let urn = "urn:ietf:params:scim:schemas:core:2.0:User";
+        for (text, attribute, filter) in [
+            ("members", "members", None),
+            (" name.familyName ", "name.familyName", None),
+            ("emails[type eq \"work\"]", "emails", Some("type eq \"work\"")),
+            ("emails[type eq \"a]b\"].value", "emails.value", Some("type eq \"a]b\"")),
+            (&format!("{urn}:emails[type pr].$ref"), &format!("{urn}:emails.$ref"), Some("type pr")),
+            (&longest, &longest, None),
+        ] {
+            let path = Path::parse(text, Profile::Rfc).unwrap();
+            assert_eq!(path.attribute.to_string(), attribute);
+            assert_eq!(path.filter.map(|filter| filter.to_string()).as_deref(), filter);
+        }
+        for (text, kind) in [
+            (format!("{longest}a"), ErrorType::InvalidPath),
+            ("emails[type pr].a b".to_owned(), ErrorType::InvalidPath),
+            ("emails[type pr]x".to_owned(), ErrorType::InvalidPath),
+            (format!("{urn}[type pr]"), ErrorType::InvalidPath),
+            ("emails[type]".to_owned(), ErrorType::InvalidFilter),
+        ] {
+            assert_eq!(Path::parse(&text, Profile::Compat).unwrap_err().kind, kind, "{text}");
+        }
+    }
 }

@@ -312,3 +312,6 @@ impl ResourceType {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,4 +186,90 @@ mod tests {
             assert!(search.sort(&USERS).is_err(), "{wrong}");
         }
     }
+
+    /// RFC 7644, sections 3.4.2.3 and 3.4.2.4; RFC 9865, section 2.
+    #[test]
+    fn every_parameter_is_taken_from_a_url_and_from_a_body() {
+        let rows = [
+            ("filter", "title pr"),
+            ("sortBy", "title"),
+            ("sortOrder", "ascending"),
+            ("startIndex", "3"),
+            ("count", "7"),
+            ("cursor", "c"),
+            ("attributes", "title"),
+            ("excludedAttributes", "title"),
+        ];
+        let text = |value: &str| Some(value.to_owned());
+        let expected = Search {
+            filter: text("title pr"),
+            sort_by: text("title"),
+            sort_order: text("ascending"),
+            start_index: text("3"),
+            count: text("7"),
+            cursor: text("c"),
+            attributes: text("title"),
+            excluded_attributes: text("title"),
+        };
+        let mut from_url = Search::default();
+        for (name, value) in rows {
+            from_url.take(&name.to_uppercase(), value.to_owned());
+        }
+        from_url.take("aadOptscim062020", String::new());
+        assert_eq!(from_url, expected);
+        let body = serde_json::to_string(&std::collections::BTreeMap::from(rows)).unwrap();
+        assert_eq!(Search::parse(&Document::parse(body.as_bytes()).unwrap()), Ok(expected));
+        let wrong = Search::parse(&Document::parse(br#"{"filter": {}}"#).unwrap());
+        assert_eq!(wrong.unwrap_err().kind, ErrorType::InvalidSyntax);
+    }
+
+    #[test]
+    fn what_is_not_asked_has_its_default() {
+        let none = Search::default();
+        assert_eq!((none.start(), none.count(), none.filter()), (Ok(1), Ok(100), None));
+        assert_eq!(none.sort(&USERS), Ok(None));
+        let text = |value: &str| Some(value.to_owned());
+        let blank =
+            Search { filter: text(" "), sort_by: text(" "), start_index: text(""), count: text(" "), ..none };
+        assert_eq!((blank.start(), blank.count(), blank.filter()), (Ok(1), Ok(100), None));
+        assert_eq!(blank.sort(&USERS), Ok(None));
+        let some = Search { filter: text("title pr"), ..Search::default() };
+        assert_eq!(some.filter(), Some("title pr"));
+        for (cursor, kind) in [(None, ErrorType::InvalidValue), (text(""), ErrorType::InvalidCount)] {
+            let search = Search { count: text("many"), cursor, ..Search::default() };
+            assert_eq!(search.count().unwrap_err().kind, kind);
+        }
+    }
+
+    /// RFC 7644, section 3.4.2.3.
+    #[test]
+    fn a_list_is_sorted_by_a_simple_attribute_or_by_the_value_of_a_multi_valued_one() {
+        let sort = |by: &str, order: Option<&str>| {
+            let sort_order = order.map(ToOwned::to_owned);
+            let search = Search { sort_by: Some(by.to_owned()), sort_order, ..Search::default() };
+            search.sort(&USERS).map(|sort| sort.map(|sort| (sort.place.name(), sort.descending)))
+        };
+        for (by, order, name, descending) in [
+            ("userName", None, "userName", false),
+            ("USERNAME", Some("ascending"), "userName", false),
+            ("userName", Some("Descending"), "userName", true),
+            ("userName", Some(""), "userName", false),
+            ("emails", None, "emails.value", false),
+            ("emails.type", None, "emails.type", false),
+            ("meta.lastModified", None, "meta.lastModified", false),
+        ] {
+            assert_eq!(sort(by, order), Ok(Some((name.to_owned(), descending))), "{by} {order:?}");
+        }
+        for (by, order, kind) in [
+            ("userName", Some("sideways"), ErrorType::InvalidValue),
+            ("a b", None, ErrorType::InvalidPath),
+            ("colour", None, ErrorType::InvalidPath),
+            ("name", None, ErrorType::InvalidPath),
+            ("password", None, ErrorType::InvalidPath),
+            ("x509Certificates.value", None, ErrorType::InvalidPath),
+            ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", None, ErrorType::InvalidPath),
+        ] {
+            assert_eq!(sort(by, order).unwrap_err().kind, kind, "{by} {order:?}");
+        }
+    }
 }

@@ -194,4 +194,87 @@ mod tests {
             assert_eq!(bind(refused).unwrap_err(), ErrorType::InvalidFilter, "{refused}");
         }
     }
+
+    fn at(kind: Kind, case_exact: bool) -> Place {
+        Place { extension: None, attribute: "x".to_owned(), sub: None, multi: false, kind, case_exact }
+    }
+
+    /// RFC 7644, section 3.4.2.2, table 3: texts by code points, numbers by size, moments by time; what is unassigned has no
+    /// order (RFC 7643, section 2.5).
+    #[test]
+    fn operators_compare_by_the_attributes_type() {
+        let moment = "2026-01-01T10:00:00.000000Z";
+        for (kind, exact, found, wanted, holding) in [
+            (Kind::Text, true, json!("b"), json!("a"), "gt ge"),
+            (Kind::Text, true, json!("a"), json!("a"), "eq co sw ew ge le"),
+            (Kind::Text, true, json!("a"), json!("b"), "lt le"),
+            (Kind::Text, true, json!("A"), json!("a"), "lt le"),
+            (Kind::Text, false, json!("A"), json!("a"), "eq co sw ew ge le"),
+            (Kind::Text, false, json!("abc"), json!("b"), "co lt le"),
+            (Kind::Text, false, json!("abc"), json!("a"), "co sw gt ge"),
+            (Kind::Text, false, json!("abc"), json!("c"), "co ew lt le"),
+            (Kind::Reference, true, json!("A"), json!("a"), "lt le"),
+            (Kind::Integer, false, json!(10), json!(9), "gt ge"),
+            (Kind::Integer, false, json!(9), json!(9), "eq ge le"),
+            (Kind::Decimal, false, json!(0.5), json!(1), "lt le"),
+            (Kind::DateTime, false, json!("2026-01-01T12:00:00.5+02:00"), json!(moment), "gt ge"),
+            (Kind::DateTime, false, json!("2026-01-01T11:59:59+02:00"), json!(moment), "lt le"),
+            (Kind::Boolean, false, json!(true), json!(true), "eq"),
+            (Kind::Boolean, false, json!(true), json!(false), ""),
+            (Kind::Boolean, false, json!("true"), json!(true), ""),
+            (Kind::Text, false, json!(""), json!(""), ""),
+            (Kind::Text, false, json!(null), json!("a"), ""),
+        ] {
+            let resource = json!({"x": found});
+            for (operator, name) in [
+                (Operator::Eq, "eq"),
+                (Operator::Co, "co"),
+                (Operator::Sw, "sw"),
+                (Operator::Ew, "ew"),
+                (Operator::Gt, "gt"),
+                (Operator::Ge, "ge"),
+                (Operator::Lt, "lt"),
+                (Operator::Le, "le"),
+            ] {
+                let condition = Condition::Compare(at(kind, exact), operator, wanted.clone());
+                let expected = holding.split(' ').any(|one| one == name);
+                assert_eq!(
+                    condition.holds(resource.as_object().unwrap()),
+                    expected,
+                    "{found} {name} {wanted}"
+                );
+            }
+        }
+    }
+
+    /// RFC 7644, section 3.4.2.2: `pr` is a value that isn't empty.
+    #[test]
+    fn a_value_is_present_if_it_is_not_empty() {
+        let sub = Place { sub: Some("value".to_owned()), ..at(Kind::Text, false) };
+        let other = Place { sub: Some("type".to_owned()), ..at(Kind::Text, false) };
+        for (value, present) in [
+            (json!("a"), true),
+            (json!(false), true),
+            (json!(0), true),
+            (json!([0]), true),
+            (json!({"a": 0}), true),
+            (json!(""), false),
+            (json!([]), false),
+            (json!({}), false),
+            (json!(null), false),
+        ] {
+            let whole = json!({"x": value});
+            assert_eq!(
+                Condition::Present(at(Kind::Text, false)).holds(whole.as_object().unwrap()),
+                present,
+                "{value}"
+            );
+            let element = json!({"value": value});
+            assert_eq!(Condition::Present(sub.clone()).holds_for_element(&element), present, "{value}");
+            assert!(!Condition::Present(other.clone()).holds_for_element(&element));
+        }
+        // Simple values of a list are their own `value` (RFC 7643, section 2.4).
+        assert!(Condition::Present(sub).holds_for_element(&json!("a")));
+        assert!(!Condition::Present(other).holds_for_element(&json!("a")));
+    }
 }

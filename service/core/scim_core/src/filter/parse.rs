@@ -305,4 +305,38 @@ mod tests {
             let _ = Filter::parse(&text, Profile::Compat);
         }
     }
+
+    #[test]
+    fn a_refusal_says_where() {
+        for (text, detail) in [
+            ("", "Expected an attribute at position 0."),
+            ("a xx 1", "Expected an operator at position 2."),
+            ("a eq 1 b", "Expected the end at position 7."),
+            ("(a pr", "Expected `)` at position 5."),
+            ("not a", "Expected `(` after not at position 4."),
+            ("a eq \"x", "Expected a closing quote at position 5."),
+        ] {
+            assert_eq!(Filter::parse(text, Profile::Rfc).unwrap_err().detail, detail, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_tolerance_takes_has_bounds() {
+        for text in [
+            "a eq",
+            "a eq ",
+            "a lt null",
+            "a ge FALSE",
+            "a[b pr].c.d eq 1",
+            "a[b pr].urn:x:y eq 1",
+            "a.b[c pr]",
+        ] {
+            assert!(Filter::parse(text, Profile::Compat).is_err(), "{text}");
+        }
+        let long = |count: usize| format!("a eq \"{}\"", "x".repeat(count));
+        assert!(Filter::parse(&long(LENGTH_MAX - 7), Profile::Rfc).is_ok());
+        assert!(Filter::parse(&long(LENGTH_MAX - 6), Profile::Rfc).is_err());
+        let beside = vec!["(a pr)"; 2 * DEPTH_MAX].join(" and ");
+        assert!(Filter::parse(&beside, Profile::Rfc).is_ok(), "groups side by side are not nested");
+    }
 }

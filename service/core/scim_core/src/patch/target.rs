@@ -225,3 +225,6 @@ fn equalities(filter: &Filter) -> Map<String, Value> {
         _ => Map::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

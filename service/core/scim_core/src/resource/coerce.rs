@@ -124,3 +124,6 @@ fn complex(
     }
     Ok(if object.is_empty() { None } else { Some(Value::Object(object)) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,4 +268,80 @@ mod tests {
         let same = Projection::parse(&USERS, Some(&"title,TITLE,".repeat(600)), None).unwrap();
         assert_eq!(same.only.unwrap().len(), 1, "a name counts once");
     }
+
+    /// RFC 7644, section 3.9.
+    #[test]
+    fn an_attribute_is_wanted_if_it_or_a_part_of_it_is_returned() {
+        let urn = crate::schema::ENTERPRISE_URN;
+        let department = format!("{urn}:department");
+        for (attributes, excluded, name, wanted) in [
+            (None, None, "members", true),
+            (Some("members"), None, "members", true),
+            (Some("members.value"), None, "members", true),
+            (Some("displayName"), None, "members", false),
+            (Some(department.as_str()), None, "department", false),
+            (None, Some("members"), "members", false),
+            (None, Some("members.display"), "members", true),
+            (None, Some("displayName"), "members", true),
+            (None, Some(department.as_str()), "department", true),
+            (Some(""), None, "members", true),
+            (None, Some(""), "members", true),
+        ] {
+            let kind = crate::schema::Registry::with([]);
+            let kind = if name == "members" { &kind.groups } else { &kind.users };
+            let projection = Projection::parse(kind, attributes, excluded).unwrap();
+            assert_eq!(projection.wants(name), wanted, "{attributes:?} {excluded:?} {name}");
+        }
+        let list = "x".repeat(NAMES_BYTES_MAX + 1);
+        let long = Projection::parse(&USERS, None, Some(&list)).unwrap_err();
+        let both = Projection::parse(&USERS, Some("title"), Some("title")).unwrap_err();
+        assert_eq!((long.kind, both.kind), (ErrorType::InvalidValue, ErrorType::InvalidSyntax));
+    }
+
+    /// RFC 7643, section 7 (`returned`), and RFC 7644, section 3.9.
+    #[test]
+    fn what_is_returned_depends_on_the_schema_and_on_what_is_asked() {
+        let badge = json!({"id": "urn:acme:badge", "name": "Badge", "attributes": [
+            {"name": "plain"}, {"name": "asked", "returned": "request"}, {"name": "secret", "returned": "never"}]});
+        let badge = serde_json::from_value(badge).unwrap();
+        let users = crate::schema::Registry::with([("User".to_owned(), badge)]).users;
+        let secret = json!({"secret": "s"});
+        let badge = json!({"plain": "p", "asked": "a", "secret": "s", "gone": "g"});
+        let emails = json!([{"value": "a", "type": "work"}, {"value": "b"}]);
+        let name = json!({"givenName": "G"});
+        let plain = json!({"id": "1", "name": name, "emails": emails, "urn:acme:badge": {"plain": "p"}});
+        let cases = [
+            (&badge, None, None, plain.clone()),
+            (
+                &badge,
+                Some("urn:acme:badge:asked"),
+                None,
+                json!({"id": "1", "urn:acme:badge": {"asked": "a"}}),
+            ),
+            (&badge, Some("urn:acme:badge"), None, json!({"id": "1", "urn:acme:badge": {"plain": "p"}})),
+            (
+                &badge,
+                Some("urn:acme:badge:secret,emails.type"),
+                None,
+                json!({"id": "1", "emails": [{"type": "work"}, {}], "urn:acme:badge": {}}),
+            ),
+            (&badge, Some("emails.type,emails.value"), None, json!({"id": "1", "emails": emails})),
+            (&badge, Some("password,colour"), None, json!({"id": "1"})),
+            (&badge, None, Some("id,urn:acme:badge"), json!({"id": "1", "name": name, "emails": emails})),
+            (
+                &badge,
+                None,
+                Some("emails.type,name.givenName,urn:acme:badge:plain"),
+                json!({"id": "1", "name": {}, "emails": [{"value": "a"}, {"value": "b"}], "urn:acme:badge": {}}),
+            ),
+            (&secret, None, None, json!({"id": "1", "name": name, "emails": emails})),
+        ];
+        for (extension, attributes, excluded, expected) in cases {
+            let whole = json!({"id": "1", "name": name, "emails": emails, "password": "p", "urn:acme:badge": extension,
+                "urn:acme:undeclared": {"a": 1}});
+            let projection = Projection::parse(&users, attributes, excluded).unwrap();
+            let cut = projection.apply(&users, whole.as_object().cloned().unwrap());
+            assert_eq!(Value::Object(cut), expected, "{attributes:?} {excluded:?}");
+        }
+    }
 }

@@ -258,3 +258,6 @@ pub(super) fn group() -> Schema {
         ],
     }
 }
+
+#[cfg(test)]
+mod tests;

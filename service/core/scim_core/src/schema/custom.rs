@@ -61,7 +61,6 @@ fn each(list: &[Attribute], pointer: &str, top: bool, wrong: &mut impl FnMut(Str
 fn is_urn(text: &str) -> bool {
     text.len() <= URN_MAX
         && text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
-        && text.len() > 4
         && !text.ends_with(':')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '.' | '-' | '_'))
 }
@@ -103,5 +102,82 @@ mod tests {
             ]
         );
         assert_eq!(errors(json!({"id": USER_URN, "name": "x", "attributes": [{"name": "a"}]})), ["/id"]);
+    }
+
+    fn one(attribute: &serde_json::Value) -> Vec<String> {
+        errors(json!({"id": "urn:acme:badge", "name": "Badge", "attributes": [attribute]}))
+    }
+
+    #[test]
+    fn a_urn_is_one_and_not_one_of_the_norm() {
+        let longest = format!("urn:{}", "a".repeat(196));
+        for (urn, fine) in [
+            ("urn:acme:badge-1_a.2", true),
+            ("URN:acme", true),
+            (longest.as_str(), true),
+            (&format!("{longest}a"), false),
+            ("urn:", false),
+            ("urn", false),
+            ("ur", false),
+            ("urx:acme", false),
+            ("urn:acme:", false),
+            ("urn:a b", false),
+            ("urn:ä", false),
+            (ENTERPRISE_URN, false),
+            (&GROUP_URN.to_uppercase(), false),
+        ] {
+            let found = errors(json!({"id": urn, "name": "Badge", "attributes": [{"name": "a"}]}));
+            assert_eq!(found.is_empty(), fine, "{urn}: {found:?}");
+        }
+    }
+
+    /// RFC 7643, sections 2.1 (names) and 2.3.8 (sub-attributes are simple).
+    #[test]
+    fn an_attribute_has_a_name_and_a_type_that_fit_where_it_stands() {
+        let long = |count: usize| "a".repeat(count);
+        let sub = |sub: serde_json::Value| json!({"name": "a", "type": "complex", "subAttributes": [sub]});
+        for (attribute, expected) in [
+            (json!({"name": "a-B_1"}), None),
+            (json!({"name": long(64)}), None),
+            (json!({"name": "a", "type": "boolean", "multiValued": true}), None),
+            (sub(json!({"name": "$ref"})), None),
+            (json!({"name": long(65)}), Some("name")),
+            (json!({"name": ""}), Some("name")),
+            (json!({"name": "$ref"}), Some("name")),
+            (json!({"name": "a b"}), Some("name")),
+            (json!({"name": "ä"}), Some("name")),
+            (json!({"name": "a", "subAttributes": [{"name": "b"}]}), Some("subAttributes")),
+            (json!({"name": "a", "uniqueness": "server"}), Some("uniqueness")),
+            (sub(json!({"name": "$"})), None),
+            (sub(json!({"name": "1"})), Some("subAttributes/0/name")),
+            (sub(json!({"name": "b", "multiValued": true})), Some("subAttributes/0/type")),
+            (
+                sub(json!({"name": "b", "type": "complex", "subAttributes": [{"name": "c"}]})),
+                Some("subAttributes/0/type"),
+            ),
+            (sub(json!({"name": "b", "required": true})), Some("subAttributes/0/required")),
+        ] {
+            let expected: Vec<String> = expected.iter().map(|at| format!("/attributes/0/{at}")).collect();
+            assert_eq!(one(&attribute), expected, "{attribute}");
+        }
+    }
+
+    #[test]
+    fn a_schema_has_from_1_to_200_attributes_with_their_sub_attributes() {
+        let list = |count: usize| {
+            (0..count).map(|n| json!({"name": format!("a{n}")})).collect::<serde_json::Value>()
+        };
+        let schema = |list| errors(json!({"id": "urn:acme:badge", "name": "Badge", "attributes": list}));
+        let complex = |count: usize| json!([{"name": "a", "type": "complex", "subAttributes": list(count)}]);
+        for (attributes, fine) in [
+            (list(0), false),
+            (list(200), true),
+            (list(201), false),
+            (complex(199), true),
+            (complex(200), false),
+        ] {
+            let expected: &[&str] = if fine { &[] } else { &["/attributes"] };
+            assert_eq!(schema(attributes), expected);
+        }
     }
 }
