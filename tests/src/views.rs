@@ -107,6 +107,6 @@ impl Reply {
     #[track_caller]
     fn read_as<T: DeserializeOwned>(self, status: u16) -> T {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        serde_json::from_value(self.json()).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 }

@@ -128,7 +128,10 @@ impl Tenant {
     /// A group of the directory with these people; answers its id.
     pub async fn group(&self, name: &str, members: &[&str]) -> String {
         let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
-        let body = json!({"displayName": name, "members": members});
+        let mut body = json!({"displayName": name});
+        if !members.is_empty() {
+            body["members"] = Value::Array(members);
+        }
         self.scim.post("/scim/v2/Groups", body).await.created_id()
     }
 
@@ -189,7 +192,7 @@ impl Arm {
         config.section_mut::<provisioning::Settings>().wait = Duration::from_millis(100);
     }
 
-    /// The same as settings of a process.
+    /// What a process needs of it; the rest is as it is without settings.
     pub fn environment(&self) -> [(&str, &str); 4] {
         [
             ("TENANTRY__AZURE__SUBSCRIPTION_ID", SUBSCRIPTION),

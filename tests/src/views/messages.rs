@@ -19,6 +19,7 @@ pub struct Event {
 pub struct WebhookEndpoint {
     pub id: String,
     pub url: String,
+    pub event_types: Vec<String>,
     pub secret: Option<String>,
     pub public_key: Option<String>,
     pub failures: i64,
