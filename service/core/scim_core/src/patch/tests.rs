@@ -135,84 +135,77 @@ fn after(operation: &Value, profile: Profile) -> Result<Value, ErrorType> {
     after.map(Value::Object).map_err(|error| error.kind)
 }
 
+/// A row: an operation, the title and the extension after it, or the refusal; for tolerance, and by the norm.
+type Row = (Value, Result<Value, ErrorType>, Result<Value, ErrorType>);
+
+fn all(title: &str, extension: &Value) -> Result<Value, ErrorType> {
+    Ok(json!({"userName": "u", "title": title, (ENTERPRISE_URN): extension}))
+}
+
+fn unchanged() -> Result<Value, ErrorType> {
+    all("o", &extension())
+}
+
+fn extension() -> Value {
+    json!({"department": "d", "manager": {"value": "m"}})
+}
+
+fn check(rows: Vec<Row>) {
+    for (operation, compat, rfc) in rows {
+        assert_eq!(after(&operation, Profile::Compat), compat, "compat: {operation}");
+        assert_eq!(after(&operation, Profile::Rfc), rfc, "rfc: {operation}");
+    }
+}
+
 /// RFC 7644, sections 3.5.2.1 and 3.5.2.3: without a path, or with the name of a schema, the value is a set of attributes. What is
 /// read-only is passed over there, as in a PUT (section 3.5.1).
 #[test]
 fn names_in_a_value_are_paths() {
-    let all =
-        |title: &str, extension: Value| json!({"userName": "u", "title": title, (ENTERPRISE_URN): extension});
-    let extension = || json!({"department": "d", "manager": {"value": "m"}});
-    let unchanged = || Ok(all("o", extension()));
-    let department = |value: &str| Ok(all("o", json!({"department": value, "manager": {"value": "m"}})));
-    let core = USERS.schema.urn.as_str();
-    for (operation, compat, rfc) in [
-        (
-            json!({"op": "add", "value": {"title": "x", "id": "7", "meta": {}}}),
-            Ok(all("x", extension())),
-            Ok(all("x", extension())),
-        ),
-        (json!({"op": "replace", "value": {"SCHEMAS": ["urn:x"], "groups": []}}), unchanged(), unchanged()),
+    let titled = || all("x", &extension());
+    let both = |operation: Value, after: Result<Value, ErrorType>| (operation, after.clone(), after);
+    let manager = format!("{ENTERPRISE_URN}:manager.displayName");
+    check(vec![
+        both(json!({"op": "add", "value": {"title": "x", "id": "7", "meta": {}}}), titled()),
+        both(json!({"op": "add", "path": USERS.schema.urn, "value": {"title": "x"}}), titled()),
+        both(json!({"op": "replace", "value": {"SCHEMAS": ["urn:x"], "groups": []}}), unchanged()),
+        both(json!({"op": "add", "value": {(manager.as_str()): "M"}}), unchanged()),
+        both(json!({"op": "add", "path": manager, "value": "M"}), Err(Mutability)),
+        both(json!({"op": "add", "path": "colour", "value": "red"}), Err(InvalidPath)),
+        both(json!({"op": "add", "path": "name.colour", "value": "red"}), Err(InvalidPath)),
+        both(json!({"op": "replace", "path": "password", "value": "p"}), unchanged()),
+        both(json!({"op": "replace", "path": "userName", "value": ""}), Err(InvalidValue)),
         (json!({"op": "add", "value": {"colour": "red"}}), unchanged(), Err(InvalidPath)),
         (json!({"op": "add", "value": {"a b": "red"}}), unchanged(), Err(InvalidSyntax)),
-        (
-            json!({"op": "add", "path": core, "value": {"title": "x"}}),
-            Ok(all("x", extension())),
-            Ok(all("x", extension())),
-        ),
-        (json!({"op": "add", "path": "colour", "value": "red"}), Err(InvalidPath), Err(InvalidPath)),
         (json!({"op": "add", "path": "urn:x:y:colour", "value": "red"}), unchanged(), Err(InvalidPath)),
-        (json!({"op": "add", "path": "name.colour", "value": "red"}), Err(InvalidPath), Err(InvalidPath)),
-        (json!({"op": "replace", "path": "password", "value": "p"}), unchanged(), unchanged()),
         (
             json!({"op": "replace", "path": "title", "value": ""}),
             Ok(json!({"userName": "u", (ENTERPRISE_URN): extension()})),
-            Ok(all("", extension())),
+            all("", &extension()),
         ),
-        (json!({"op": "replace", "path": "userName", "value": ""}), Err(InvalidValue), Err(InvalidValue)),
-        (
-            json!({"op": "add", "path": ENTERPRISE_URN, "value": {"department": "n"}}),
-            department("n"),
-            department("n"),
-        ),
-        (
-            json!({"op": "add", "value": {(ENTERPRISE_URN): {"department": "n", "schemas": []}}}),
-            department("n"),
-            department("n"),
-        ),
-        (
+    ]);
+}
+
+/// RFC 7644, section 3.5.2, of what stands under a schema's URN (RFC 7643, section 3.3).
+#[test]
+fn an_extension_is_added_replaced_and_removed_as_a_whole() {
+    let added = || all("o", &json!({"department": "n", "manager": {"value": "m"}}));
+    let both = |operation: Value, after: Result<Value, ErrorType>| (operation, after.clone(), after);
+    let manager = format!("{ENTERPRISE_URN}:manager");
+    check(vec![
+        both(json!({"op": "add", "path": ENTERPRISE_URN, "value": {"department": "n"}}), added()),
+        both(json!({"op": "add", "value": {(ENTERPRISE_URN): {"department": "n", "schemas": []}}}), added()),
+        both(
             json!({"op": "replace", "path": ENTERPRISE_URN, "value": {"department": "n"}}),
-            Ok(all("o", json!({"department": "n"}))),
-            Ok(all("o", json!({"department": "n"}))),
+            all("o", &json!({"department": "n"})),
         ),
+        both(json!({"op": "remove", "path": ENTERPRISE_URN}), Ok(json!({"userName": "u", "title": "o"}))),
+        both(json!({"op": "remove", "path": manager}), all("o", &json!({"department": "d"}))),
         (
             json!({"op": "add", "path": ENTERPRISE_URN, "value": {"colour": "n"}}),
             unchanged(),
             Err(InvalidPath),
         ),
-        (
-            json!({"op": "remove", "path": ENTERPRISE_URN}),
-            Ok(json!({"userName": "u", "title": "o"})),
-            Ok(json!({"userName": "u", "title": "o"})),
-        ),
-        (
-            json!({"op": "remove", "path": format!("{ENTERPRISE_URN}:manager")}),
-            Ok(all("o", json!({"department": "d"}))),
-            Ok(all("o", json!({"department": "d"}))),
-        ),
-        (
-            json!({"op": "add", "value": {(format!("{ENTERPRISE_URN}:manager.displayName")): "M"}}),
-            unchanged(),
-            unchanged(),
-        ),
-        (
-            json!({"op": "add", "path": format!("{ENTERPRISE_URN}:manager.displayName"), "value": "M"}),
-            Err(Mutability),
-            Err(Mutability),
-        ),
-    ] {
-        assert_eq!(after(&operation, Profile::Compat), compat, "compat: {operation}");
-        assert_eq!(after(&operation, Profile::Rfc), rfc, "rfc: {operation}");
-    }
+    ]);
 }
 
 /// An extension without a value is absent (RFC 7643, section 3.3).
