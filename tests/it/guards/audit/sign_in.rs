@@ -156,7 +156,7 @@ pub(super) async fn walk_of_saml() -> BTreeSet<Route> {
     let logout = logout.request("alice@corp.example", None, Some("_s1"));
     let signature = format!("</saml:Issuer>{}", minted.signature("_l1", &corp.idp));
     let signed = corp.idp.sign(&logout.replacen("</saml:Issuer>", &signature, 1));
-    let page = browser.post(&slo, &[("SAMLRequest".to_owned(), saml_core::to_post(&signed))]).await;
+    let page = browser.post(slo, &[("SAMLRequest".to_owned(), saml_core::to_post(&signed))]).await;
     assert!(page.url.as_str().starts_with("https://idp.example/sso/slo?SAMLResponse="), "{}", page.url);
     let called = crate::guards::records::left_by(&app).await;
     app.stop().await;
