@@ -96,23 +96,4 @@ fn display_name(resource: &Map<String, Value>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_is_found_by_what_was_sent() {
-        let resource = json!({
-            "userName": "Ädam@X", "externalId": "7", "name": {"givenName": "Ä", "familyName": "D"},
-            "emails": [{"value": "a@X", "type": "Home"}, {"value": "b@X", "type": "work", "primary": true}],
-        });
-        let columns = UserColumns::of(resource.as_object().unwrap());
-        assert_eq!(fold(&columns.user_name), "ädam@x");
-        assert_eq!(columns.display_name.as_deref(), Some("Ä D"));
-        assert_eq!(columns.email.as_deref(), Some("b@X"));
-        assert!(columns.active);
-        assert_eq!(
-            columns.emails,
-            [(Some("home".to_owned()), "a@x".to_owned()), (Some("work".to_owned()), "b@x".to_owned())]
-        );
-    }
-}
+mod tests;

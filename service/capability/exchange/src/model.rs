@@ -204,4 +204,57 @@ mod tests {
             assert_eq!(return_to(trick, &registered), None, "{trick:?}");
         }
     }
+
+    #[test]
+    fn a_claim_is_read_by_its_name() {
+        let claims = json!({"iss": "i", "sub": "s", "aud": "a", "exp": 1, "email_verified": "true", "late": false,
+            "tenant": "t", "level": 7});
+        let claims: SubjectClaims = serde_json::from_value(claims).unwrap();
+        for (name, text, flag, value) in [
+            ("sub", Some("s"), None, None),
+            ("iss", Some("i"), None, None),
+            ("tenant", Some("t"), Some(false), Some(json!("t"))),
+            ("email_verified", Some("true"), Some(true), Some(json!("true"))),
+            ("late", None, Some(false), Some(json!(false))),
+            ("level", None, Some(false), Some(json!(7))),
+            ("absent", None, None, None),
+        ] {
+            assert_eq!(claims.text(name), text, "{name}");
+            assert_eq!(claims.flag(name), flag, "{name}");
+            assert_eq!(claims.value(name), value.as_ref(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_audience_is_one_or_several() {
+        for (audience, expected) in
+            [(json!("a"), vec!["a"]), (json!(["a", "b"]), vec!["a", "b"]), (json!([]), vec![])]
+        {
+            let audience: Audience = serde_json::from_value(audience).unwrap();
+            assert_eq!(audience.list(), expected);
+        }
+    }
+
+    /// RFC 7519, sections 4.1.4 to 4.1.6, with 30 seconds of skew around 1500.
+    #[test]
+    fn a_token_is_good_between_its_moments() {
+        for (name, value, fine) in [
+            ("exp", 1471, true),
+            ("exp", 1470, false),
+            ("nbf", 1530, true),
+            ("nbf", 1531, false),
+            ("iat", 1530, true),
+            ("iat", 1531, false),
+        ] {
+            let found = refuse(|claims| claims[name] = json!(value)).unwrap();
+            assert_eq!(found.is_none(), fine, "{name} {value}: {found:?}");
+        }
+        let azp = |azp: Value| {
+            refuse(|claims| {
+                claims["aud"] = json!(["a", "b"]);
+                claims["azp"] = azp;
+            })
+        };
+        assert!(azp(json!("a")).unwrap().is_none() && azp(json!("b")).unwrap().is_some());
+    }
 }

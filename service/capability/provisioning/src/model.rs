@@ -124,4 +124,25 @@ mod tests {
             assert_eq!(next(&run, &steps), expected);
         }
     }
+
+    #[test]
+    fn a_failure_says_whether_and_when_to_try_again() {
+        let seconds = Duration::from_secs;
+        for (permanent, throttled, after, expected) in [
+            (true, false, None, "permanent".to_owned()),
+            (true, true, Some(seconds(1)), "permanent".to_owned()),
+            (false, true, Some(seconds(9)), "pending 9s".to_owned()),
+            (false, true, None, "pending 5s".to_owned()),
+            (false, false, Some(seconds(9)), "transient Some(9s)".to_owned()),
+            (false, false, None, "transient None".to_owned()),
+        ] {
+            let failure = Failure { reason: "r".to_owned(), permanent, after, throttled };
+            let (found, why) = match StepError::from(failure) {
+                StepError::Permanent { why } => ("permanent".to_owned(), why),
+                StepError::Pending { after, why } => (format!("pending {after:?}"), why),
+                StepError::Transient { after, why } => (format!("transient {after:?}"), why),
+            };
+            assert_eq!((found, why), (expected, "r".to_owned()));
+        }
+    }
 }
