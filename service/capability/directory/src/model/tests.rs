@@ -1,3 +1,5 @@
+//! The rules about people and roles, as tables.
+
 use chrono::DateTime;
 use entity::by_name::ByName;
 use entity::directory::states::{AddressProof, RoleSource, Source};
