@@ -1,3 +1,5 @@
+//! Filters bound to a resource type, and what they hold for (RFC 7644, section 3.4.2.2).
+
 use serde_json::json;
 
 use super::*;

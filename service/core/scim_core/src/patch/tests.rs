@@ -1,3 +1,5 @@
+//! PATCH as RFC 7644, section 3.5.2 has it, and as clients send it.
+
 use serde_json::json;
 
 use super::*;

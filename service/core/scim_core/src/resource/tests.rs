@@ -1,3 +1,5 @@
+//! What is read of a resource, and what is refused.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Names that resolve to attributes (RFC 7643, section 2.1; RFC 7644, section 3.10).
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What a PATCH costs: what clients send is cheap, products are refused.
+
 use serde_json::json;
 
 use super::*;

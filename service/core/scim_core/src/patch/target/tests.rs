@@ -1,3 +1,5 @@
+//! What a path of a PATCH means (RFC 7644, section 3.5.2).
+
 use serde_json::json;
 
 use super::*;

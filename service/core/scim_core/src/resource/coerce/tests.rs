@@ -1,3 +1,5 @@
+//! Values that clients send in another type.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The core schemas beside RFC 7643, section 8.7.
+
 use super::*;
 use crate::schema::Mutability::{Immutable, ReadOnly, ReadWrite, WriteOnly};
 
