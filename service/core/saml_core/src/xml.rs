@@ -226,7 +226,6 @@ fn tag(rest: &[u8], bounds: Bounds) -> Result<usize, Refusal> {
     for (at, byte) in rest.iter().enumerate() {
         match (quote, byte) {
             (Some(open), byte) if *byte == open => quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(*byte),
             (None, b'=') => {
                 attributes += 1;

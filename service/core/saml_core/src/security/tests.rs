@@ -282,3 +282,36 @@ fn what_is_verified_is_the_signature_and_the_element_around_it() {
     assert_ne!(verified(&signed, "stranger"), Ok(true));
     assert_ne!(verified(&put(&signed, ">y<", ">z<"), "idp"), Ok(true));
 }
+
+#[test]
+fn a_signature_covers_one_element_whose_digest_was_verified() {
+    let signed = signer("idp")
+        .envelop("<x ID=\"_a\"><saml:Issuer xmlns:saml=\"urn:x\">y</saml:Issuer></x>", "_a")
+        .unwrap();
+    let xml = Xml::parse(&signed, MESSAGE).unwrap();
+    let root = xml.root().unwrap();
+    let signature = xml.required(root, DSIG, "Signature").unwrap();
+    let trust = trust(&["idp"]);
+    let verify = bergshamra::dsig::verify::verify_all_document_with_source;
+    let results = verify(&trust.context, &xml.document, Some(&signed)).unwrap();
+    let [VerifyResult::Valid { signature_node, references, key_info }] = results.as_slice() else {
+        panic!("{results:?}")
+    };
+    let honest = references.first().unwrap();
+    // The library calls a signature valid whose reference leads out of the document: its digest is the caller's to compute.
+    let (mut unverified, mut outside) = (honest.clone(), honest.clone());
+    unverified.digest_verified = false;
+    outside.resolved_node = None;
+    for (what, references, expected) in [
+        ("one element", vec![honest.clone()], Some((signature, root))),
+        ("a digest that nobody computed", vec![unverified], None),
+        ("something outside of the document", vec![outside], None),
+        ("two elements", vec![honest.clone(), honest.clone()], None),
+        ("nothing", vec![], None),
+    ] {
+        let (signature_node, key_info) = (*signature_node, key_info.clone());
+        let result = VerifyResult::Valid { signature_node, references, key_info };
+        assert_eq!(covered(result), expected, "{what}");
+    }
+    assert_eq!(covered(VerifyResult::Invalid { reason: String::new() }), None);
+}
