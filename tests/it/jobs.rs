@@ -1,14 +1,28 @@
 //! Durable work: whoever hangs outside, or can't be worked on, holds up nobody else.
 
+use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use platform::clock::Clock;
+use platform::jobs::{Backoff, Class, Handler, Job, Worker};
+use platform::{Ctx, PlatformTx, Work as _};
 use reqwest::Method;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use serde_json::{Value, json};
-use tests::{Receiver, Reply, Tenant, TestApp, eventually};
+use tests::{Receiver, Reply, Store, Tenant, TestApp, eventually};
+
+/// Work whose outcome the store does not take at first.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Probe;
+
+impl Job for Probe {
+    const KIND: &'static str = "probe.run";
+    const CLASS: Class = Class::Maintenance;
+}
 
 /// How long the outside world may hang before it is given up: longer than any story here lasts.
 const HANGS: Duration = Duration::from_secs(40);
@@ -164,7 +178,11 @@ async fn tenants_whose_backend_hangs_delay_no_tenant_of_another_backend() {
 
 /// The store, behind the service's back.
 pub(crate) async fn store(app: &TestApp) -> DatabaseConnection {
-    let url = app.store.superuser_url.clone().unwrap_or_else(|| app.store.url.clone());
+    behind(&app.store).await
+}
+
+async fn behind(store: &Store) -> DatabaseConnection {
+    let url = store.superuser_url.clone().unwrap_or_else(|| store.url.clone());
     Database::connect(&url).await.expect("the store opens")
 }
 
@@ -259,4 +277,54 @@ async fn dead_jobs_and_replies_are_kept_for_their_time_and_no_longer() {
     assert_eq!(ids, ["00000000-0000-7000-8000-000000000002"]);
     behind.close().await.unwrap();
     app.stop_with_dead_letters(&["some.work"]).await;
+}
+
+/// A mail that was sent would be sent again.
+#[actix_web::test]
+async fn work_whose_outcome_the_store_does_not_take_at_first_is_done_once() {
+    let store = Store::new().await;
+    let mut config = tenantry::config::load(None, []).expect("the defaults");
+    config.database.url = store.url.clone();
+    config.database.migration_url = store.migration_url.clone();
+    config.jobs.poll = Duration::from_millis(50);
+    let directory = store.directory.path();
+    platform::db::migrate(&config.database, directory).await.expect("the schema");
+    let db = platform::db::Db::open(&config.database, directory, Clock::default()).await.expect("the store");
+    let enqueue = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        tx.enqueue(&Probe);
+        Ok::<_, platform::DbError>(())
+    };
+    db.write_platform(&Ctx::system("story"), enqueue).await.expect("a job");
+    let behind = behind(&store).await;
+    let done = Rc::new(Cell::new(0));
+    let (counted, queue) = (done.clone(), behind.clone());
+    let handler = Handler::new(Backoff::default(), move |_: Probe, _| {
+        let (done, queue) = (counted.clone(), queue.clone());
+        async move {
+            done.set(done.get() + 1);
+            queue.execute_unprepared("ALTER TABLE job RENAME TO job_elsewhere").await.expect("it is moved");
+            Ok(())
+        }
+    });
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let worker = Worker::new(db.clone(), config.jobs, vec![handler]);
+    let working = actix_web::rt::spawn(worker.run(async { drop(stopped.await) }));
+    eventually("the work", async || (done.get() == 1).then_some(())).await;
+    // It stops in order, although the outcome waits for the store.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.send(()).expect("it works");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    behind.execute_unprepared("ALTER TABLE job_elsewhere RENAME TO job").await.expect("it is back");
+    working.await.expect("it stops");
+    let row = Statement::from_string(
+        behind.get_database_backend(),
+        "SELECT status, attempts FROM job WHERE kind = 'probe.run'",
+    );
+    let row = behind.query_one_raw(row).await.expect("an answer").expect("the job");
+    let (status, attempts): (String, i32) =
+        (row.try_get("", "status").unwrap(), row.try_get("", "attempts").unwrap());
+    assert_eq!((done.get(), status.as_str(), attempts), (1, "done", 1));
+    behind.close().await.unwrap();
+    db.close().await;
 }

@@ -96,7 +96,7 @@ pub struct JobRun {
     pub tenant: Option<Uuid>,
     /// This attempt, from 1.
     pub attempt: u32,
-    /// Whether a retry is still to be had after this attempt.
+    /// Whether this is the last attempt: none follows it.
     pub last: bool,
     /// The request that caused it.
     pub request_id: Option<String>,

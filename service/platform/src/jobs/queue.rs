@@ -83,20 +83,24 @@ const END_LEASE: CrossTenantStatement = CrossTenantStatement::new(
 );
 
 /// Ends the lease of `job`. Nothing happens if the lease was lost meanwhile: whoever has it now records it.
-pub(super) async fn finalize(tx: &mut PlatformTx, job: &job::Model, outcome: Outcome) -> Result<(), DbError> {
+pub(super) async fn finalize(
+    tx: &mut PlatformTx,
+    job: &job::Model,
+    outcome: &Outcome,
+) -> Result<(), DbError> {
     tx.housekeeping();
     let owner = job.lease_owner.clone().unwrap_or_default();
     let (status, at, reason) = match outcome {
         Outcome::Done => (JobStatus::Done, job.next_run_at, None),
-        Outcome::Dead { reason } => (JobStatus::Dead, job.next_run_at, Some(reason)),
+        Outcome::Dead { reason } => (JobStatus::Dead, job.next_run_at, Some(reason.clone())),
         Outcome::Again { at, reason } if superseded(tx, job).await? => {
             tracing::debug!(job = %job.id, %at, "superseded by a newer job");
             let reason = format!("superseded by a newer job; last: {reason}");
             (JobStatus::Done, job.next_run_at, Some(reason))
         }
-        Outcome::Again { at, reason } => (JobStatus::Pending, at, Some(reason)),
+        Outcome::Again { at, reason } => (JobStatus::Pending, *at, Some(reason.clone())),
     };
-    let reason = reason.map(|text| text.chars().take(ERROR_MAX).collect::<String>());
+    let reason = reason.map(|text: String| text.chars().take(ERROR_MAX).collect::<String>());
     let finished = (status != JobStatus::Pending).then(|| tx.now());
     let values = vec![job.id.into(), owner.into(), status.into(), at.into(), reason.into(), finished.into()];
     tx.execute(&END_LEASE, values).await?;
@@ -130,7 +134,7 @@ pub(super) async fn reclaim(tx: &mut PlatformTx, alive: &[Uuid]) -> Result<u64, 
         } else {
             Outcome::Again { at: now, reason }
         };
-        finalize(tx, job, outcome).await?;
+        finalize(tx, job, &outcome).await?;
     }
     Ok(expired.len() as u64)
 }

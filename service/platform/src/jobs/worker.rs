@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use entity::platform::job;
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::Instrument as _;
 
 use super::class::{Class, Closed};
@@ -22,6 +22,8 @@ use crate::{DbError, PlatformTx, Timestamp};
 
 /// One attempt may take this long; a lease is renewed meanwhile.
 const ATTEMPT_MAX: Duration = Duration::from_secs(120);
+/// For so long a store that can't record the outcome of an attempt is asked again.
+const RECORDING_MAX: Duration = Duration::from_secs(30);
 
 /// Claims and runs jobs until told to stop.
 #[derive(Clone, Debug)]
@@ -211,12 +213,19 @@ impl Worker {
         self.finalize(&job, outcome).await;
     }
 
+    /// Records how an attempt ended. The job holds its lease meanwhile: what it did outside, e.g. a mail that it sent, isn't done a second
+    /// time because the store was busy for a moment.
     async fn finalize(&self, job: &job::Model, outcome: Outcome) {
-        let recorded =
-            self.db.write_platform(&queue::ctx(), async |tx| queue::finalize(tx, job, outcome).await).await;
-        if let Err(error) = recorded {
+        let record = async |tx: &mut PlatformTx| queue::finalize(tx, job, &outcome).await;
+        let recorded = async {
+            while let Err(error) = self.db.write_platform(&queue::ctx(), record).await {
+                tracing::warn!(error = %chain(&error), "a job's outcome could not be recorded yet");
+                sleep(self.config.poll).await;
+            }
+        };
+        if timeout(RECORDING_MAX, recorded).await.is_err() {
             // The lease will expire and the job run again: it is idempotent.
-            tracing::warn!(error = %chain(&error), "a job's outcome could not be recorded");
+            tracing::error!("a job's outcome is not recorded");
         }
     }
 }
