@@ -30,10 +30,10 @@ impl exchange::TenantMaker for Provisions {
     ) -> LocalBoxFuture<'a, Result<(), exchange::Error>> {
         async move {
             let body = json!({
-                "slug": slug(external_id), "name": external_id, "plan": caller.tools().config.section::<exchange::Settings>().exchange.plan,
+                "slug": slug(external_id), "name": name(external_id), "plan": caller.tools().config.section::<exchange::Settings>().exchange.plan,
                 "identity": {"externalId": external_id},
             });
-            let new: NewTenant = serde_json::from_value(body).map_err(Problem::internal)?;
+            let new = NewTenant::read(body)?;
             let (row, parameters) = new.into_row(caller.platform()).await?;
             let mut tenant = caller.within(row.id);
             let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
@@ -64,6 +64,11 @@ impl exchange::TenantMaker for Provisions {
         .map_err(exchange::Error::NotMade)
         .boxed_local()
     }
+}
+
+/// Until somebody gives it a better one.
+fn name(external_id: &str) -> String {
+    external_id.chars().take(tenancy::NAME_MAX).collect()
 }
 
 /// A DNS label that nobody else's organization gets: what is readable of the id, and some of its digest.

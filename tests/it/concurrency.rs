@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Exchanged, Group, Issuer, Reply, TestApp};
+use tests::{Exchanged, Group, Invitation, Issuer, Reply, TestApp};
 
 /// How many at once.
 const PARALLEL: usize = 200;
@@ -27,6 +27,54 @@ async fn of_many_redemptions_of_one_invitation_one_succeeds() {
         all.iter().map(|reply| reply.status).collect::<Vec<_>>()
     );
     assert_eq!(acme.admin.users("acme").await.len(), 1);
+    app.stop().await;
+}
+
+/// Whoever an admin invites may have asked themselves, and accepts at that moment: what was accepted stays accepted.
+#[actix_web::test]
+async fn an_invitation_that_is_accepted_while_another_takes_its_place_is_one_of_both() {
+    const WIDE: usize = 64;
+    let app = TestApp::with(|config| {
+        config.rate_limit.enabled = false;
+        config.section_mut::<mail::Limits>().stranger_mails_per_day = 1_000;
+    })
+    .await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "enterprise"})).await;
+    crate::strangers::let_join(&app, &acme, "acme.example").await;
+    let email = |at: usize| format!("u{at}@acme.example");
+    let asks =
+        |at: usize| app.anyone().post_owned("/api/v1/join", json!({"tenant": "acme", "email": email(at)}));
+    for reply in join_all((0..WIDE).map(asks)).await {
+        reply.expect(200);
+    }
+    let mut tokens = Vec::new();
+    for at in 0..WIDE {
+        tokens.push(app.invitation_token(&email(at)).await);
+    }
+    let accept =
+        |at: usize| app.anyone().post_owned("/api/v1/invitations/accept", json!({"token": tokens[at]}));
+    let invite = |at: usize| {
+        acme.admin
+            .post_owned("/api/v1/tenants/acme/invitations", json!({"email": email(at), "role": "viewer"}))
+    };
+    let (accepted, invited) =
+        futures_util::join!(join_all((0..WIDE).map(accept)), join_all((0..WIDE).map(invite)));
+    let all: Vec<Invitation> = acme.admin.get("/api/v1/tenants/acme/invitations?limit=200").await.items();
+    for (at, (accepted, invited)) in accepted.iter().zip(&invited).enumerate() {
+        let statuses: Vec<&str> =
+            all.iter().filter(|one| one.email == email(at)).map(|one| one.status.as_str()).collect();
+        let count = |status: &str| statuses.iter().filter(|one| **one == status).count();
+        let said = (accepted.status.as_u16(), invited.status.as_u16());
+        // Accepted first: the new invitation waits for somebody who is there. Ended first: only the new one counts.
+        match said {
+            (200, 201) => assert_eq!((count("accepted"), count("pending")), (1, 1), "{statuses:?}"),
+            (410, 201) => assert_eq!((count("revoked"), count("pending")), (1, 1), "{statuses:?}"),
+            (200, 409) => assert_eq!((count("accepted"), count("pending")), (1, 0), "{statuses:?}"),
+            other => panic!("{other:?}: {} {}", accepted.text, invited.text),
+        }
+    }
+    let there = accepted.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!(acme.admin.users("acme").await.len(), there);
     app.stop().await;
 }
 

@@ -319,10 +319,10 @@ async fn work_whose_outcome_the_store_does_not_take_at_first_is_done_once() {
     working.await.expect("it stops");
     let row = Statement::from_string(
         behind.get_database_backend(),
-        "SELECT status, attempts FROM job WHERE kind = 'probe.run'",
+        "SELECT status, CAST(attempts AS BIGINT) AS attempts FROM job WHERE kind = 'probe.run'",
     );
     let row = behind.query_one_raw(row).await.expect("an answer").expect("the job");
-    let (status, attempts): (String, i32) =
+    let (status, attempts): (String, i64) =
         (row.try_get("", "status").unwrap(), row.try_get("", "attempts").unwrap());
     assert_eq!((done.get(), status.as_str(), attempts), (1, "done", 1));
     behind.close().await.unwrap();

@@ -8,8 +8,10 @@ use platform::config::Config;
 use provisioning::{Kind, Step, Steps as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tests::{
-    Arm, Deployment, Process, Receiver, Run, RunStep, Store, TenantView, TestApp, Zitadel, eventually, status,
+    Arm, Deployment, Gate, Process, Receiver, Run, RunStep, Store, TenantView, TestApp, Zitadel, eventually,
+    status,
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
@@ -362,5 +364,63 @@ async fn giving_up_while_something_is_being_made_leaves_nothing() {
     }
     app.stop().await;
     proxy.stop().await;
+    world.stop().await;
+}
+
+/// What is asked for while a tenant is being removed is removed with it, and holds nothing up.
+#[actix_web::test]
+async fn what_is_added_to_a_tenant_that_goes_goes_with_it() {
+    let world = World::start().await;
+    let module = Receiver::start();
+    world.app.operator.flag("beta").await;
+    let id = world.provision("late", "outside").await;
+    status(&world.app.operator, "late", "active").await;
+    world.arm.shut(&format!("tenantry-{}", id.replace('-', "")), Gate::Removal);
+    world.app.operator.delete("/api/v1/tenants/late?purge=true").await.expect(202);
+    let removed = async || {
+        let steps = world.run("late").await.steps;
+        steps.iter().any(|step| step.name == "directory" && step.status == "done").then_some(())
+    };
+    eventually("what it owned to be removed", removed).await;
+    world.app.operator.module("m", &module.url).await;
+    world.app.operator.put("/api/v1/tenants/late/flags/beta", json!({"variant": "on"})).await.expect(200);
+    let refreshed = async || {
+        let jobs = world.app.operator.jobs("kind=flags.refresh&status=done").await;
+        (!jobs.is_empty()).then_some(())
+    };
+    eventually("the flags to be evaluated", refreshed).await;
+    world.arm.open_all();
+    status(&world.app.operator, &id, "deleted").await;
+    world.require_clean(&id, "late").await;
+    module.stop().await;
+    world.stop().await;
+}
+
+/// Somebody renames a tenant while its org is repaired: both are done. SQLite has one writer.
+#[actix_web::test]
+async fn what_a_step_learns_is_written_beside_what_others_change() {
+    let world = World::start().await;
+    let Some(url) = world.app.store.superuser_url.clone() else { return world.stop().await };
+    let id = world.provision("beside", "outside").await;
+    status(&world.app.operator, "beside", "active").await;
+    world.zitadel.silence(&id);
+    world.app.operator.post("/api/v1/tenants/beside/repair", json!({})).await.expect(202);
+    let attempted = async || (world.run("beside").await.step("identity").attempts > 1).then_some(());
+    eventually("an attempt that is put off", attempted).await;
+    let mut somebody = PgConnection::connect(&url).await.expect("Postgres answers");
+    for sql in ["BEGIN", "UPDATE tenant SET name = 'Renamed' WHERE slug = 'beside'"] {
+        somebody.execute(sql).await.expect("an update");
+    }
+    world.zitadel.speak(&id);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("the step to wait", async || {
+        let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&mut somebody).await.expect("a number");
+        (waiting > 0).then_some(())
+    })
+    .await;
+    somebody.execute("COMMIT").await.expect("it is renamed");
+    eventually("the repair", async || (world.run("beside").await.status == "done").then_some(())).await;
+    assert_eq!(world.app.operator.tenant("beside").await.name, "Renamed");
+    somebody.close().await.expect("closed");
     world.stop().await;
 }

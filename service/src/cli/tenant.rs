@@ -20,7 +20,7 @@ use tenancy::{Status, Tenant};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
-use web::{FieldErrors, Input as _, Service};
+use web::Service;
 
 use super::key::{ctx, failed, with_store};
 use super::print;
@@ -172,11 +172,7 @@ impl Create {
         if let Some(email) = self.owner {
             body.insert("owner".to_owned(), json!({"email": email}));
         }
-        let new: NewTenant = serde_json::from_value(body.into())?;
-        let mut errors = FieldErrors::default();
-        new.check(&mut errors);
-        errors.finish().map_err(failed)?;
-        Ok(new)
+        NewTenant::read(body.into()).map_err(failed)
     }
 }
 

@@ -27,6 +27,15 @@ async fn an_organization_that_nobody_knows_becomes_a_tenant_where_that_is_wanted
     assert_eq!((tenant.plan.as_str(), tenant.identity.external_id.as_deref()), ("pro", Some("Org 42")));
     assert!(tenant.slug.starts_with("org-42-"));
     assert_eq!(exchange("carl").await.user.role, "viewer");
+    // Its name is what a tenant's may be.
+    let long = "a".repeat(255);
+    let made: Exchanged = app.operator.exchange(&issuer.token("dora", &long)).await.found();
+    let made = app.operator.tenant(&made.tenant_slug).await;
+    assert_eq!((made.name.len(), made.identity.external_id), (200, Some(long)));
+    let reply = app.operator.exchange(&issuer.token("eve", "Org\n43")).await;
+    reply.refused(400, "validation.failed");
+    let tenants: Vec<TenantView> = app.operator.get("/api/v1/tenants").await.items();
+    assert_eq!(tenants.len(), 2);
     issuer.stop().await;
     app.stop().await;
 }

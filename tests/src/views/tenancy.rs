@@ -9,6 +9,7 @@ use serde_json::Value;
 pub struct TenantView {
     pub id: String,
     pub slug: String,
+    pub name: String,
     pub status: String,
     pub plan: String,
     pub billing: String,

@@ -205,14 +205,20 @@ async fn record_results(service: &PlatformService, module: Uuid, done: Vec<Pushe
     service.db.write(&Ctx::system("flags"), work).await
 }
 
+/// Whether a module can have this version: one that JSON holds exactly wherever it is read (RFC 8259, section 6).
+pub(crate) fn is_version(version: i64) -> bool {
+    const LAST: i64 = (1 << 53) - 1;
+    (0..=LAST).contains(&version)
+}
+
 async fn record_result(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), DbError> {
     let (row, version) = (&one.row, one.row.version);
     let why = match (&one.verdict, one.applied) {
         // It has a later one: of a store that was put back to a backup since. Ours must become the latest again.
-        (Verdict::Delivered, Some(applied)) if applied > version => {
+        (Verdict::Delivered, Some(applied)) if applied > version && is_version(applied) => {
             return store::raise_above(tx, row, applied).await;
         }
-        (Verdict::Delivered, Some(applied)) if applied < version => {
+        (Verdict::Delivered, Some(applied)) if applied != version => {
             format!("the module says that it has version {applied}")
         }
         (Verdict::Delivered, _) => {

@@ -7,6 +7,7 @@ use entity::flags::push;
 use entity::ids::TenantId;
 use entity::modules::module;
 use entity::modules::states::PushProfile;
+use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
 use flags_core::{Context, Flags};
 use platform::crypto::sha256;
@@ -45,6 +46,8 @@ pub(crate) async fn refresh(
             let mut changed = Vec::new();
             for module in modules.iter().filter(|module| module.profile == profile) {
                 match there.get(&(tenant.id, module.id)) {
+                    // A module that never had the flags of a tenant gets none of one that is about to go.
+                    None if tenant.status == Status::Deprovisioning => continue,
                     None => new.push(first(TenantId(tenant.id), module.id, digest.clone(), tx.now())),
                     Some(before) if *before != digest => changed.push(module.id),
                     Some(_) => continue,

@@ -10,7 +10,7 @@ use mail::NewMail;
 use platform::crypto::{hex, one_time_secret, same, sha256};
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use policy_core::TenantRole;
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect, Select};
 use serde_json::json;
 use uuid::Uuid;
 use web::{IfMatch, Tools};
@@ -18,6 +18,8 @@ use web::{IfMatch, Tools};
 use crate::error::Error;
 use crate::settings::Settings;
 
+/// Invitations in memory while all are revoked.
+const AT_ONCE: u64 = 500;
 /// What an invitation's token begins with.
 const PREFIX: &str = "tnt_inv_";
 
@@ -74,9 +76,15 @@ impl NewInvitation {
 /// # Errors
 /// [`DbError`].
 pub async fn pending_for(view: &View, organization: Uuid, email: &str) -> Result<Option<Model>, DbError> {
-    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
-    let select = select.filter(Column::EmailKey.eq(fold(email)));
-    view.one(select.filter(Column::Status.eq(InvitationStatus::Pending))).await
+    view.one(pending(view).filter(of_address(organization, email))).await
+}
+
+fn pending(view: &View) -> Select<Entity> {
+    view.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending))
+}
+
+fn of_address(organization: Uuid, email: &str) -> Condition {
+    Condition::all().add(Column::OrganizationId.eq(organization)).add(Column::EmailKey.eq(fold(email)))
 }
 
 /// Whether a pending invitation is in the way of a new one of this kind. What people asked for themselves, or strangers in their name,
@@ -95,7 +103,8 @@ pub async fn create(
     tenant: &tenant::Model,
     new: NewInvitation,
 ) -> Result<Model, Error> {
-    if let Some(old) = pending_for(tx, new.organization, &new.email).await? {
+    // Locked: whoever accepts it at this moment has accepted it, or finds it ended.
+    if let Some(old) = tx.lock(pending(tx).filter(of_address(new.organization, &new.email))).await? {
         if old.expires_at <= tx.now() {
             // One that is over makes room.
             expire(tx, old).await?;
@@ -293,10 +302,15 @@ pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), 
 /// # Errors
 /// [`Error::Directory`], [`Error::Store`]
 pub async fn revoke_all(tx: &mut Tx) -> Result<(), Error> {
-    for row in tx.all(tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending))).await? {
-        directory::revoke_invitation(tx, row, None).await?;
+    loop {
+        let rows = tx.lock_rows(pending(tx).limit(AT_ONCE), Column::Id).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            directory::revoke_invitation(tx, row, None).await?;
+        }
     }
-    Ok(())
 }
 
 /// Removes all, as if nobody had been invited: for a tenant that is unmade before it was there.

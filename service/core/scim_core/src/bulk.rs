@@ -200,8 +200,11 @@ impl Operation {
             data.push_str(id);
             end = at + REFERENCE.len() + name.len();
         }
-        data.push_str(self.data.get(end..).unwrap_or_default());
-        self.data = data;
+        // Most operations mention nobody.
+        if end > 0 {
+            data.push_str(self.data.get(end..).unwrap_or_default());
+            self.data = data;
+        }
         self
     }
 }

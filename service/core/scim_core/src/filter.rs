@@ -43,7 +43,8 @@ pub enum Operator {
 }
 
 impl Operator {
-    const ALL: [(Operator, &'static str); 9] = [
+    /// Each, and how it is written (RFC 7644, section 3.4.2.2, table 3).
+    pub(crate) const ALL: [(Operator, &'static str); 9] = [
         (Operator::Eq, "eq"),
         (Operator::Ne, "ne"),
         (Operator::Co, "co"),

@@ -9,6 +9,7 @@ use identity_core::{
 };
 use platform::crypto::{hex, sha256};
 use platform::{DbError, Tx, ids};
+use policy_core::TenantRole;
 use quota::Usage;
 use scim_core::schema::{ResourceType, USERS};
 use serde_json::{Map, Value, json};
@@ -40,13 +41,15 @@ pub(super) async fn apply(
     let (user, usage) = match decision {
         Decision::Known { user, role, invitation } => {
             let row = loaded.users.remove(&user).ok_or_else(Error::deactivated)?;
-            (known(tx, row, (role, invitation), &applicant).await?, None)
+            let becomes = Becomes::of(&row, role, invitation);
+            (known(tx, row, becomes, &applicant).await?, None)
         }
         Decision::Linked { user, role, invitation, others } => {
             let row = loaded.users.remove(&user).ok_or_else(Error::deactivated)?;
+            let becomes = Becomes::of(&row, role, invitation);
             let row = reconcile_identities(tx, row, &loaded.facts, (others, &applicant.source)).await?;
             // The row is taken before the link takes a share in it: two who come at once must not wait for each other.
-            let row = given(tx, row, (role, invitation), &applicant).await?;
+            let row = given(tx, row, becomes, &applicant).await?;
             link(tx, &row, &applicant).await?;
             (row, None)
         }
@@ -77,11 +80,25 @@ fn proves(proof: &Proof, decision: &Decision) -> bool {
     }
 }
 
+/// What was decided of somebody who was there before.
+struct Becomes {
+    role: Option<Given>,
+    invitation: Invitation,
+    /// The role that they had when it was decided.
+    had: TenantRole,
+}
+
+impl Becomes {
+    fn of(row: &user::Model, role: Option<Given>, invitation: Invitation) -> Self {
+        Self { role, invitation, had: row.role.0 }
+    }
+}
+
 /// Who comes again.
 async fn known(
     tx: &mut Tx,
     row: user::Model,
-    (role, invitation): (Option<Given>, Invitation),
+    becomes: Becomes,
     applicant: &Applicant<'_>,
 ) -> Result<user::Model, Error> {
     if let (Source::Connection { .. }, Some(issuer), Some(subject)) =
@@ -89,7 +106,7 @@ async fn known(
     {
         users::seen(tx, &issuer, subject).await?;
     }
-    given(tx, row, (role, invitation), applicant).await
+    given(tx, row, becomes, applicant).await
 }
 
 /// What somebody who was there before gets by coming. Their row is taken only where something of it changes; whether somebody is active
@@ -97,7 +114,7 @@ async fn known(
 async fn given(
     tx: &mut Tx,
     row: user::Model,
-    (role, invitation): (Option<Given>, Invitation),
+    Becomes { role, invitation, had }: Becomes,
     applicant: &Applicant<'_>,
 ) -> Result<user::Model, Error> {
     if role.is_none() && invitation == Invitation::None {
@@ -106,7 +123,7 @@ async fn given(
     let row = locked(tx, &row).await?;
     consume(tx, invitation, row.id, applicant).await?;
     match role {
-        Some(given) => give(tx, row, given, Raises::by(invitation)).await,
+        Some(given) => give(tx, row, given, had).await,
         None => Ok(row),
     }
 }
@@ -125,24 +142,10 @@ async fn locked(tx: &Tx, row: &user::Model) -> Result<user::Model, Error> {
     found.filter(user::Model::may_come).ok_or_else(Error::deactivated)
 }
 
-/// Whether a role may only raise somebody.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Raises {
-    /// An invitation's.
-    Only,
-    /// What groups give, and take back.
-    OrLowers,
-}
-
-impl Raises {
-    fn by(invitation: Invitation) -> Self {
-        if invitation == Invitation::None { Self::OrLowers } else { Self::Only }
-    }
-}
-
-async fn give(tx: &mut Tx, row: user::Model, given: Given, raises: Raises) -> Result<user::Model, Error> {
-    // A group of the directory gave one since: it stays the group's. An invitation lowers none, also none that somebody gave since.
-    let lowers = raises == Raises::Only && !given.role.outranks(row.role.0);
+async fn give(tx: &mut Tx, row: user::Model, given: Given, had: TenantRole) -> Result<user::Model, Error> {
+    // Decided over another role than the one that they have: what somebody gave since is raised, and never lowered. What a group of the
+    // directory gave stays the group's.
+    let lowers = row.role.0 != had && !given.role.outranks(row.role.0);
     if row.role_source == RoleSource::Group || lowers {
         return Ok(row);
     }

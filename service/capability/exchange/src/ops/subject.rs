@@ -27,6 +27,10 @@ use crate::settings::{GatewayHeaders, Settings};
 
 /// Bytes of a token that is looked at.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a gateway's header.
+const GATEWAY_TEXT_MAX: usize = 255;
+/// Bytes of those that list roles and say a name.
+const GATEWAY_LONG_MAX: usize = 4 * 1024;
 /// Registrations of one issuer, by audience.
 pub(crate) const REGISTRATIONS_MAX: u64 = 50;
 /// Asymmetric, and none of SHA-1.
@@ -312,24 +316,28 @@ pub(crate) fn asserted(
     headers: &actix_web::http::header::HeaderMap,
     names: &GatewayHeaders,
 ) -> Result<Option<Identity>, Invalid> {
-    let read = |name: &str| -> Result<Option<String>, Invalid> {
+    let read_up_to = |max: usize, name: &str| -> Result<Option<String>, Invalid> {
         let mut values = headers.get_all(name);
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
             (Some(value), None) => {
                 let text = value.to_str().map_err(|_| Invalid::at(name, "must be text"))?.trim();
-                Ok(Some(text.to_owned()).filter(|text| !text.is_empty() && text.len() <= 255))
+                if text.len() > max {
+                    return Err(Invalid::at(name, format!("must be up to {max} bytes")));
+                }
+                Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
             }
             _ => Err(Invalid::at(name, "must be there once")),
         }
     };
+    let read = |name: &str| read_up_to(GATEWAY_TEXT_MAX, name);
     let (Some(subject), Some(external_id)) = (read(&names.user_id)?, read(&names.org_id)?) else {
         return Ok(None);
     };
     if !identity_core::is_subject(&subject) {
         return Err(Invalid::at(&names.user_id, "must be a subject of up to 255 characters"));
     }
-    let roles = read(&names.user_roles)?.unwrap_or_default();
+    let roles = read_up_to(GATEWAY_LONG_MAX, &names.user_roles)?.unwrap_or_default();
     let role = highest(&roles.split(',').map(str::trim).collect::<Vec<_>>());
     Ok(Some(Identity {
         via: Via::Tenant(Named::ExternalId(external_id)),
@@ -342,7 +350,7 @@ pub(crate) fn asserted(
             Some("false") => Some(false),
             Some(_) => return Err(Invalid::at(&names.email_verified, "must be true or false")),
         },
-        name: read(&names.user_name)?,
+        name: read_up_to(GATEWAY_LONG_MAX, &names.user_name)?,
         role,
         roles: BackendRoles::default(),
         organizations: read(&names.organization)?.into_iter().collect(),

@@ -18,6 +18,7 @@ use web::{
 };
 
 use crate::jobs::push_flags::PushFlags;
+use crate::push;
 use crate::push::unconfirmed;
 use crate::store;
 
@@ -171,8 +172,8 @@ impl Input for AppliedInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.require((1..=REPORTED_MAX).contains(&self.items.len()), "/items", "must have 1 to 1000 items");
         for (at, item) in self.items.iter().enumerate() {
-            let fits = (0..i64::MAX).contains(&item.version);
-            errors.require(fits, &format!("/items/{at}/version"), "must not be negative");
+            let at = format!("/items/{at}/version");
+            errors.require(push::is_version(item.version), &at, "must be from 0 to 9007199254740991");
         }
     }
 }

@@ -128,7 +128,7 @@ impl Input for NewTenant {
         let fits = web::is_slug(&self.slug) && Uuid::try_parse(&self.slug).is_err();
         errors.require(fits, "/slug", "must be a DNS label and not a UUID");
         errors.require(!RESERVED.contains(&self.slug.as_str()), "/slug", "is reserved");
-        errors.text("/name", &self.name, 200);
+        errors.text("/name", &self.name, tenancy::NAME_MAX);
         one_of(errors, "/isolation", self.isolation.as_ref(), Isolation::TEXTS);
         if let Some(region) = &self.region {
             errors.text("/region", region, 100);
@@ -164,6 +164,19 @@ impl Input for NewTenant {
 }
 
 impl NewTenant {
+    /// One that didn't come as the body of a request.
+    ///
+    /// # Errors
+    /// `validation.failed`.
+    pub fn read(body: Value) -> Result<Self, Problem> {
+        let new: Self =
+            serde_json::from_value(body).map_err(|error| Problem::invalid("", error.to_string()))?;
+        let mut errors = FieldErrors::default();
+        new.check(&mut errors);
+        errors.finish()?;
+        Ok(new)
+    }
+
     /// The tenant's row and what its run is told, once it is known that both can be.
     ///
     /// # Errors

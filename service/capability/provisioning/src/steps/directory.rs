@@ -28,13 +28,36 @@ async fn remove_keys(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Le
 /// Removes all but the quotas, which have a step of their own.
 pub(super) async fn purge(tx: &mut Tx) -> Result<(), StepError> {
     scim::remove_all(tx).await?;
+    let tables = OWNED_BY_TENANT.into_iter().filter(|table| !table.starts_with("quota"));
+    let removed = remove_rows(tx, tables).await?;
+    record(tx, removed);
+    Ok(())
+}
+
+/// Removes what was added since, e.g. by a request that was under way, or by the flags that a module registered meanwhile is to get.
+pub(super) async fn purge_late(tx: &mut Tx) -> Result<(), StepError> {
+    let removed = remove_rows(tx, OWNED_BY_TENANT.into_iter()).await?;
+    if !removed.is_empty() {
+        record(tx, removed);
+    }
+    Ok(())
+}
+
+/// How many rows each table had.
+async fn remove_rows(
+    tx: &Tx,
+    tables: impl Iterator<Item = &'static str>,
+) -> Result<Map<String, Value>, StepError> {
     let mut removed = Map::new();
-    for table in OWNED_BY_TENANT.into_iter().filter(|table| !table.starts_with("quota")) {
+    for table in tables {
         let rows = store::remove_rows(tx, table).await?;
         if rows > 0 {
             removed.insert(table.to_owned(), rows.into());
         }
     }
+    Ok(removed)
+}
+
+fn record(tx: &mut Tx, removed: Map<String, Value>) {
     tx.record("directory.delete", Target::new("tenant", tx.tenant()).with(Value::Object(removed)));
-    Ok(())
 }

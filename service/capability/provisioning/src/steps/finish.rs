@@ -6,7 +6,7 @@ use platform::{Target, Tx, Work};
 use serde_json::{Map, json};
 use tenancy::{TenantDeleted, Verb};
 
-use super::{Attempt, Learnt, NEVER_GIVEN_UP, Realm, Step};
+use super::{Attempt, Learnt, NEVER_GIVEN_UP, Realm, Step, directory};
 use crate::deployments;
 use crate::desired_state::desired_state;
 use crate::model::StepError;
@@ -14,7 +14,7 @@ use crate::store;
 
 pub(super) const PROVE: Step = Step {
     name: "finish",
-    does: "proves that nothing is left, here or outside, and forgets who the owner was",
+    does: "removes what was added since, proves that nothing is left, here or outside, and forgets who the owner was",
     waits_for: None,
     away: Some(|attempt, tenant| Box::pin(require_absent(attempt, tenant))),
     commit: |_, tx, _| Box::pin(finish(tx)),
@@ -39,6 +39,7 @@ async fn require_absent(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result
 
 /// Counts what is left of the tenant in every table; the count is recorded as the proof.
 async fn finish(tx: &mut Tx) -> Result<(), StepError> {
+    directory::purge_late(tx).await?;
     let mut counted = Map::new();
     for table in OWNED_BY_TENANT {
         let count = store::count_rows(tx, table).await?.unwrap_or(-1);

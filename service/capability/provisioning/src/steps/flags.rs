@@ -11,7 +11,7 @@ pub(super) const PUSH: Step = Step {
         flags::push_all(tx);
         Box::pin(async { Ok(()) })
     },
-    undo: Undo::Nothing("pushes to modules find a tenant that isn't active any more"),
+    undo: Undo::Nothing("what becomes of the tenant reaches the modules by a push of its own"),
 };
 
 pub(super) const REPAIR: Step = PUSH;

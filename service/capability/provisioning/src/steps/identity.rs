@@ -40,7 +40,7 @@ async fn ensure(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt,
 /// Stores what the backend made: its id there, and how its tokens name the tenant.
 async fn store_made(tx: &mut Tx, learnt: &Learnt) -> Result<(), StepError> {
     let Some(made) = &learnt.identity else { return Ok(()) };
-    let mut row = tenancy::get(tx).await?;
+    let mut row = changed(tx).await?;
     row.identity_external_id = made.external_id.clone().or(row.identity_external_id);
     if let Some(issuer) = &made.issuer {
         row.identity_issuer = issuer.own().or(row.identity_issuer);
@@ -52,6 +52,12 @@ async fn store_made(tx: &mut Tx, learnt: &Learnt) -> Result<(), StepError> {
     Ok(())
 }
 
+/// The tenant, locked, in its next version: somebody may suspend or rename it at this moment.
+async fn changed(tx: &Tx) -> Result<tenant::Model, StepError> {
+    let row = tenancy::locked(tx).await?;
+    Ok(tenant::Model { version: row.version + 1, updated_at: tx.now(), ..row })
+}
+
 async fn remove(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
     let backend = backends::backend(attempt.service, tenant.identity_backend)?;
     backend.remove(&attempt.outside, &desired_state(tenant)).await?;
@@ -60,7 +66,7 @@ async fn remove(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt,
 
 /// Forgets what was learnt; an issuer that only this tenant had goes too.
 async fn forget_learnt(tx: &mut Tx) -> Result<(), StepError> {
-    let mut row = tenancy::get(tx).await?;
+    let mut row = changed(tx).await?;
     if let Some(issuer) = row.identity_issuer.take() {
         forget(tx, &issuer).await?;
     }

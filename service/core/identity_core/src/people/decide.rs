@@ -261,28 +261,31 @@ fn link(facts: &Facts, person: &Person) -> Decision {
     Decision::Linked { user: person.id, role, invitation, others }
 }
 
-/// What somebody who is there already becomes by their groups and by an invitation that they prove to be theirs: the higher of both.
+/// What somebody who is there already becomes: their groups give and take back, and an invitation that they prove to be theirs raises
+/// what that leaves.
 fn role_and_invitation(facts: &Facts, person: &Person) -> (Option<Given>, Invitation) {
     let groups = by_groups(facts, person);
     let pending = facts.known.pending.iter().find(|one| one.organization == person.organization);
     let Some(pending) = pending.filter(|_| facts.claim.vouched > Vouched::Nothing) else {
         return (groups, Invitation::None);
     };
-    let role = match (raised(person, pending.role), groups) {
-        (Some(invited), Some(grouped)) if grouped.role.outranks(invited.role) => {
-            Some(Given { under: Some(invited.role), ..grouped })
-        }
-        (Some(invited), _) => Some(invited),
-        (None, Some(grouped)) if grouped.role.outranks(person.role) => Some(grouped),
-        (None, _) => None,
-    };
-    (role, Invitation::Accepted(pending.id))
+    let mut grouped = person.clone();
+    if let Some(Given { role, from, under }) = groups {
+        (grouped.role, grouped.role_from, grouped.under) = (role, from, under);
+    }
+    (raised(&grouped, pending.role).or(groups), Invitation::Accepted(pending.id))
 }
 
-/// An invitation raises a role and never lowers it; what a directory's group gives stays the group's.
+/// An invitation raises a role, or what is left when the sign-in takes its role back, and never lowers either; what a directory's group
+/// gives stays the group's.
 fn raised(person: &Person, role: TenantRole) -> Option<Given> {
-    let higher = person.role_from != RoleFrom::Directory && role.outranks(person.role);
-    higher.then_some(Given::here(role))
+    let is_left = |under: Option<TenantRole>| under.is_none_or(|under| role.outranks(under));
+    match person.role_from {
+        RoleFrom::Directory => None,
+        RoleFrom::Local | RoleFrom::SignIn if role.outranks(person.role) => Some(Given::here(role)),
+        RoleFrom::SignIn if is_left(person.under) => Some(Given::at_sign_in(person.role, Some(role))),
+        RoleFrom::Local | RoleFrom::SignIn => None,
+    }
 }
 
 /// The role that an admin let somebody in with. Whom they let in by approving a request may have been invited meanwhile: the higher role

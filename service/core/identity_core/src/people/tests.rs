@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 
+mod groups;
 mod table;
 
 const HERE: Uuid = Uuid::from_u128(1);
@@ -216,44 +217,6 @@ fn behind_another_provider_everybody_proves_it_anew() {
 }
 
 #[test]
-fn the_providers_groups_give_a_role_and_take_it_back() {
-    let said = |groups: &[&str]| Groups::Said(groups.iter().map(|&group| group.to_owned()).collect());
-    let group = |role, under| Some(Given { role, from: RoleFrom::SignIn, under: Some(under) });
-    for (groups, role, from, expected) in [
-        (
-            said(&["admins"]),
-            TenantRole::Viewer,
-            RoleFrom::Local,
-            group(TenantRole::Admin, TenantRole::Viewer),
-        ),
-        (said(&["admins"]), TenantRole::Admin, RoleFrom::SignIn, None),
-        (said(&["staff"]), TenantRole::Admin, RoleFrom::SignIn, local(TenantRole::Viewer)),
-        (said(&[]), TenantRole::Admin, RoleFrom::SignIn, local(TenantRole::Viewer)),
-        (Groups::NotSaid, TenantRole::Admin, RoleFrom::SignIn, None),
-        (said(&["staff"]), TenantRole::Admin, RoleFrom::Local, None),
-        (said(&["admins"]), TenantRole::Viewer, RoleFrom::Directory, None),
-    ] {
-        let facts = with(facts(connection(), Vouched::Nothing), |facts| {
-            facts.known.people = vec![Person { role, role_from: from, ..person(Found::Identity) }];
-            facts.claim.groups = groups.clone();
-            facts.policies.get_mut(&HERE).unwrap().group_roles =
-                vec![("admins".to_owned(), TenantRole::Admin)];
-        });
-        let expected = Decision::Known { user: USER, role: expected, invitation: Invitation::None };
-        assert_eq!(decide(&facts), expected, "{groups:?} {role} {from:?}");
-        let invited = with(facts, |facts| facts.known.people[0].made_at_sign_in = false);
-        if from == RoleFrom::SignIn {
-            assert_eq!(decide(&invited), expected, "what a sign-in gave it takes back from anybody");
-        }
-    }
-    let facts = with(facts(connection(), Vouched::Nothing), |facts| {
-        facts.claim.groups = said(&["admins"]);
-        facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("admins".to_owned(), TenantRole::Admin)];
-    });
-    assert_eq!(decide(&facts), created(TenantRole::Admin, RoleFrom::SignIn, Invitation::None));
-}
-
-#[test]
 fn who_left_is_refused_every_way_until_an_admin_says_otherwise() {
     let inactive = |organization| Person { active: false, organization, ..person(Found::Address) };
     for vouched in [Vouched::Nothing, Vouched::Word, Vouched::Domain, Vouched::Mail] {
@@ -342,38 +305,6 @@ fn a_directory_accepts_no_invitation_of_an_address_that_it_only_names_beside() {
     });
     let seat = Invitation::SeatOnly(INVITATION);
     assert_eq!(decide(&facts), created(TenantRole::Viewer, RoleFrom::Local, seat));
-}
-
-#[test]
-fn of_group_and_invitation_the_higher_role_counts() {
-    for (invited, grouped, role, from) in [
-        (TenantRole::Admin, TenantRole::Viewer, TenantRole::Admin, RoleFrom::Local),
-        (TenantRole::Viewer, TenantRole::Contributor, TenantRole::Contributor, RoleFrom::SignIn),
-    ] {
-        let facts = with(facts(connection(), Vouched::Domain), |facts| {
-            facts.known.pending = vec![pending(invited)];
-            facts.claim.groups = Groups::Said(vec!["g".to_owned()]);
-            facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("g".to_owned(), grouped)];
-        });
-        // What was invited is left when the group goes.
-        let under = (from == RoleFrom::SignIn).then_some(invited);
-        let given = Given { role, from, under };
-        assert_eq!(decide(&facts), created_over(given, Invitation::Accepted(INVITATION)));
-        let facts = with(facts, |facts| {
-            facts.known.people = vec![Person { role: TenantRole::Guest, ..person(Found::Name) }];
-        });
-        assert_eq!(decide(&facts), linked(Some(given), Invitation::Accepted(INVITATION)));
-    }
-    let facts = with(facts(connection(), Vouched::Domain), |facts| {
-        facts.known.people = vec![Person { role: TenantRole::Contributor, ..person(Found::Name) }];
-        facts.known.pending = vec![pending(TenantRole::Viewer)];
-        facts.claim.groups = Groups::Said(vec!["g".to_owned()]);
-        facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("g".to_owned(), TenantRole::Admin)];
-    });
-    let under = Some(TenantRole::Contributor);
-    let given = Given { role: TenantRole::Admin, from: RoleFrom::SignIn, under };
-    let accepted = Invitation::Accepted(INVITATION);
-    assert_eq!(decide(&facts), linked(Some(given), accepted), "the invitation is lower than what they have");
 }
 
 #[test]
