@@ -8,10 +8,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt as _;
 use provisioning::Steps as _;
 use serde_json::{Value, json};
-use tests::{
-    Bulk, BulkOperation, ManagementKey, Process, Receiver, RecordedMail, Restore, SmtpServer, Store,
-    eventually,
-};
+use tests::{Bulk, BulkOperation, ManagementKey, Process, Receiver, Restore, SmtpServer, Store, eventually};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
 /// Asks for a tenant. The process may die before it answers: the run begins with the commit, not with the reply.
@@ -62,7 +59,7 @@ async fn dies_at(place: &str) {
         1,
         "{place}: a place is neither lost nor taken twice"
     );
-    assert_eq!(mails(&process).await.len(), 1, "{place}");
+    assert_eq!(process.operator.anonymous().mails().await.len(), 1, "{place}");
     // The flags reached the module; what came twice has the same id.
     module.until("the tenant's flags", |push| push.body["tenantSlug"] == "acme").await;
     let mut ids: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
@@ -72,15 +69,6 @@ async fn dies_at(place: &str) {
     assert!(ids.values().all(|ids| ids.len() == 1), "{place}: {ids:?}");
     process.kill().await;
     module.stop().await;
-}
-
-async fn mails(process: &Process) -> Vec<RecordedMail> {
-    let request = process
-        .operator
-        .anonymous()
-        .request(reqwest::Method::GET, "/dev/mail")
-        .header("Accept", "application/json");
-    tests::Reply::read(request).await.items()
 }
 
 #[actix_web::test]
@@ -123,8 +111,7 @@ async fn dies_deprovisioning(place: &str) {
     let process = Process::start(PROGRAM, &store, None, &[]).await;
     process.operator.pool("shared").await;
     let body = json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "owner": {"email": "o@example.com"}});
-    process.operator.post("/api/v1/tenants", body).await.expect(202);
-    let id = tests::status(&process.operator, "acme", "active").await.id;
+    let id = process.operator.active_tenant(body).await.id;
     process.kill().await;
     let mut dying = Process::start(PROGRAM, &store, Some(place), &[]).await;
     // The process may die before it answers: the run begins with the commit, not with the reply.
@@ -182,7 +169,7 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
         module.until("the tenant's flags", |push| push.body["tenantSlug"] == slug.as_str()).await;
     }
     assert_eq!(one.operator.instances().await[0].tenant_count, slugs.len() as i64);
-    assert_eq!(mails(&one).await.len(), slugs.len());
+    assert_eq!(one.operator.anonymous().mails().await.len(), slugs.len());
     let mut seen = std::collections::BTreeSet::new();
     assert!(
         module.all().into_iter().all(|push| seen.insert(push.id)),

@@ -15,13 +15,9 @@ async fn world() -> (TestApp, Issuer) {
     (app, issuer)
 }
 
-async fn exchange(app: &TestApp, token: &str) -> Reply {
-    app.operator.exchange(token).await
-}
-
-/// The same where it goes well.
+/// An exchange that goes well.
 async fn exchanged(app: &TestApp, token: &str) -> Exchanged {
-    exchange(app, token).await.found()
+    app.operator.exchange(token).await.found()
 }
 
 #[actix_web::test]
@@ -129,13 +125,13 @@ async fn every_wrong_token_is_refused() {
         ("not a token", "x".to_owned(), "sso.token_refused"),
         ("huge", "x".repeat(20_000), "sso.token_refused"),
     ] {
-        let refused = exchange(&app, &token).await;
+        let refused = app.operator.exchange(&token).await;
         assert_eq!(refused.code().as_deref(), Some(code), "{what}: {}", refused.text);
         assert_eq!(refused.status, 401, "{what}");
     }
-    exchange(&app, &with("org_id", json!("org_nobody"))).await.refused(404, "sso.tenant_unknown");
-    exchange(&app, &with("org_id", Value::Null)).await.refused(404, "sso.tenant_unknown");
-    exchange(&app, &token).await.expect(200);
+    app.operator.exchange(&with("org_id", json!("org_nobody"))).await.refused(404, "sso.tenant_unknown");
+    app.operator.exchange(&with("org_id", Value::Null)).await.refused(404, "sso.tenant_unknown");
+    app.operator.exchange(&token).await.expect(200);
     assert!(app.audit("sso.exchange").await.iter().any(|event| event.outcome == "denied"));
     stranger.stop().await;
     issuer.stop().await;
@@ -146,10 +142,10 @@ async fn every_wrong_token_is_refused() {
 async fn unknown_keys_do_not_make_us_hammer_the_issuer() {
     let (app, issuer) = world().await;
     app.tenant("acme").await;
-    exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    app.operator.exchange(&issuer.token("ann", "org_acme")).await.expect(200);
     for number in 0..20 {
         let token = issuer.sign_as(&format!("unknown-{number}"), &issuer.claims("ann", "org_acme"));
-        exchange(&app, &token).await.refused(401, "sso.token_refused");
+        app.operator.exchange(&token).await.refused(401, "sso.token_refused");
     }
     assert_eq!(issuer.fetches.load(Ordering::Relaxed), 1);
     issuer.stop().await;
@@ -165,7 +161,7 @@ async fn a_person_is_never_found_by_email_alone() {
         .post("/scim/v2/Users", json!({"userName": "mallory@example.com", "externalId": "victim"}))
         .await
         .created_id();
-    exchange(&app, &issuer.token("mallory", "org_acme")).await.refused(409, "sso.link_required");
+    app.operator.exchange(&issuer.token("mallory", "org_acme")).await.refused(409, "sso.link_required");
     let linked = exchanged(&app, &issuer.token("victim", "org_acme")).await;
     assert_eq!(linked.user.id, victim, "the directory's own name for the person is the proof");
     app.stop().await;
@@ -191,7 +187,7 @@ async fn deactivation_ends_sessions_and_no_sign_in_brings_the_user_back() {
     assert_eq!(active, json!({"active": false}));
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", session.refresh_token.as_str())];
     assert_eq!(app.anyone().form("/oauth2/token", &refresh).await.status, 400);
-    exchange(&app, &issuer.token("ann", "org_acme")).await.refused(403, "user.deactivated");
+    app.operator.exchange(&issuer.token("ann", "org_acme")).await.refused(403, "user.deactivated");
     let denied = acme.admin.get("/api/v1/audit-events?action=sso.exchange&outcome=denied").await;
     assert_eq!(
         denied.first::<AuditEvent>().details["code"],

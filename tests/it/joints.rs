@@ -9,7 +9,7 @@ use tests::{
 };
 
 use crate::inbox::{becomes, event, send, settled, signed, stripe, told};
-use crate::sso::{module, oidc_connection, path, prove_domain};
+use crate::sso::{module, oidc_connection, prove_domain};
 
 const INVITATIONS: &str = "/api/v1/tenants/acme/invitations";
 const USERS: &str = "/scim/v2/Users";
@@ -64,7 +64,7 @@ async fn who_is_a_member_by_now_is_sent_no_invitation_again_nor_who_is_deactivat
 async fn a_rehearsing_token_keeps_nobodys_directory() {
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
-    let tokens = path(&acme, "scim-tokens");
+    let tokens = acme.path("scim-tokens");
     let made = acme.admin.post(&tokens, json!({"name": "dry run", "dryRun": true})).await.created_token();
     let rehearses = app.anyone().with(made);
     eventually("the copy to be ready", async || (rehearses.get(USERS).await.status == 200).then_some(()))
@@ -93,7 +93,7 @@ async fn a_code_that_is_out_is_worth_nothing_once_its_connection_is_off() {
     let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await;
     let page = browser.at_oidc_provider(page, "alice").await;
     let code = page.parameter("code").expect("a code");
-    let one = path(&acme, &format!("connections/{}", connection.id));
+    let one = acme.path(&format!("connections/{}", connection.id));
     acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
     module.redeem(&app, &code).await.oauth_refused(400, "invalid_grant");
     app.stop().await;
@@ -127,9 +127,9 @@ async fn what_stood_for_somebodys_address_is_put_back_with_them() {
     assert_eq!(proof().await, None);
     app.clock.advance(TimeDelta::minutes(1));
     let restore = json!({"moment": before.to_rfc3339()});
-    acme.admin.post(&path(&acme, "directory-restores"), restore).await.expect(202);
+    acme.admin.post(&acme.path("directory-restores"), restore).await.expect(202);
     eventually("the restore", async || {
-        let restore: Restore = acme.admin.get(&path(&acme, "directory-restores")).await.first();
+        let restore: Restore = acme.admin.get(&acme.path("directory-restores")).await.first();
         (restore.status == "done").then_some(())
     })
     .await;
@@ -208,7 +208,7 @@ async fn mail_reaches_whose_user_name_is_their_address() {
     let (app, op) = (TestApp::start().await, OidcProvider::start().await);
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
     oidc_connection(&op, &acme, json!({})).await;
-    let guard = path(&acme, "directory-guard");
+    let guard = acme.path("directory-guard");
     acme.admin.put(&guard, json!({"usersMax": 1, "windowSeconds": 600})).await.expect(200);
     let mut made = Vec::new();
     for name in ["ann@acme.example", "bob", "kim"] {
@@ -229,7 +229,7 @@ async fn mail_reaches_whose_user_name_is_their_address() {
     assert_eq!(acme.scim.delete(&format!("{USERS}/{}", made[2])).await.status, 503);
     mail("directory-held").await;
     // Replaying what was refused is refused as the directory would be, whatever the admin may do.
-    let log = path(&acme, "scim-requests");
+    let log = acme.path("scim-requests");
     let find = async || {
         let found = acme.admin.get(&format!("{log}?method=DELETE&status=503")).await;
         found.items::<ScimRequest>().into_iter().next().map(|one| one.id)
@@ -245,7 +245,7 @@ async fn an_admins_invitation_goes_before_what_was_asked_for_in_somebodys_name()
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
     prove_domain(&app, &acme, "acme.example").await;
-    let rule = path(&acme, "join-rules/acme.example");
+    let rule = acme.path("join-rules/acme.example");
     acme.admin.put(&rule, json!({"mode": "request", "role": "viewer"})).await.expect(200);
     let asks = async |email: &str| {
         let ask = json!({"tenant": "acme", "email": email});

@@ -294,7 +294,7 @@ async fn hostile_text_reaches_a_page_as_text() {
         let form = [("token", token.as_str()), ("displayName", hostile)];
         let accepted = app.anyone().form("/invitations/accept", &form).await;
         let list = app.anyone().get("/dev/mail").await;
-        let mails = app.mails().await;
+        let mails = app.anyone().mails().await;
         let one = app.anyone().get(&format!("/dev/mail/{}", mails[0].id)).await;
         for shown in [page, accepted, list, one] {
             assert!(shown.status == 200, "{}", shown.text);

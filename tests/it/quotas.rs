@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use tests::{Client, Entitlements, Process, Quota, Reply, Reservation, Store, TestApp, on_postgres, status};
+use tests::{Client, Entitlements, Process, Quota, Reply, Reservation, Store, TestApp, on_postgres};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
 const RESERVATIONS: &str = "/api/internal/quotas/reservations";
@@ -200,8 +200,7 @@ async fn concurrent_reservations_from_several_processes_end_exactly_at_the_limit
         running.push(Process::start(PROGRAM, &store, None, &settings).await);
     }
     let body = json!({"slug": "acme", "name": "Acme", "quotas": {"nodes": limit}});
-    running[0].operator.post("/api/v1/tenants", body).await.expect(202);
-    status(&running[0].operator, "acme", "active").await;
+    running[0].operator.active_tenant(body).await;
     let answers: Vec<u16> = futures_util::stream::iter(0..requests)
         .map(|number| {
             let client = &running[number % processes].operator;

@@ -412,9 +412,7 @@ async fn role_mappings() {
 async fn group_nesting() {
     let app = stage(|_| ()).await;
     let acme = acme(&app).await;
-    let make =
-        async |name: &str| acme.scim.post("/scim/v2/Groups", json!({"displayName": name})).await.created_id();
-    let (one, two) = (make("one").await, make("two").await);
+    let (one, two) = (acme.group("one", &[]).await, acme.group("two", &[]).await);
     let takes = |group: &str, member: &str| {
         let body = json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": member}]}]});
         (format!("/scim/v2/Groups/{group}"), body)

@@ -24,19 +24,8 @@ pub(crate) async fn user(tenant: &Tenant, name: &str) -> String {
     tenant.scim.post("/scim/v2/Users", body).await.created_id()
 }
 
-pub(crate) async fn group(tenant: &Tenant, name: &str, members: &[&str]) -> String {
-    let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
-    let body = json!({"displayName": name, "members": members});
-    tenant.scim.post("/scim/v2/Groups", body).await.created_id()
-}
-
 pub(crate) fn id(value: &Value) -> String {
     value["id"].as_str().unwrap_or_else(|| panic!("no id in {value}")).to_owned()
-}
-
-/// A path under the tenant's default organization.
-pub(crate) fn at(tenant: &Tenant, what: &str) -> String {
-    format!("/api/v1/tenants/{}/organizations/default/{what}", tenant.slug)
 }
 
 pub(crate) fn patch(operations: Value) -> Value {

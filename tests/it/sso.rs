@@ -100,12 +100,8 @@ pub(crate) fn claims(token: &str) -> Value {
     serde_json::from_slice(&payload).expect("claims")
 }
 
-pub(crate) fn path(tenant: &Tenant, rest: &str) -> String {
-    tenant.path(rest)
-}
-
 pub(crate) async fn connect(tenant: &Tenant, body: Value) -> Connection {
-    tenant.admin.post(&path(tenant, "connections"), body).await.created()
+    tenant.admin.post(&tenant.path("connections"), body).await.created()
 }
 
 pub(crate) fn text(value: &Value, name: &str) -> String {
@@ -124,7 +120,7 @@ pub(crate) async fn oidc_connection(op: &OidcProvider, tenant: &Tenant, more: Va
             "backchannel_logout_uri": made.backchannel_logout_uri, "backchannel_logout_session_required": true,
         }))
         .await;
-    let one = path(tenant, &format!("connections/{}", made.id));
+    let one = tenant.path(&format!("connections/{}", made.id));
     tenant.admin.patch(&one, json!({"clientId": id, "clientSecret": secret})).await.found()
 }
 
@@ -155,9 +151,9 @@ pub(crate) async fn tokens(
 
 /// Claims a domain and proves it by its record.
 pub(crate) async fn prove_domain(app: &TestApp, tenant: &Tenant, name: &str) -> Domain {
-    let made: Domain = tenant.admin.post(&path(tenant, "domains"), json!({"domain": name})).await.created();
+    let made: Domain = tenant.admin.post(&tenant.path("domains"), json!({"domain": name})).await.created();
     app.dns.set(&made.record_name, &made.record_value);
-    let verify = path(tenant, &format!("domains/{}/verify", made.id));
+    let verify = tenant.path(&format!("domains/{}/verify", made.id));
     let proven: Domain = tenant.admin.post(&verify, json!({})).await.found();
     assert_eq!(proven.status, "verified");
     proven

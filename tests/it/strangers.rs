@@ -69,7 +69,7 @@ async fn answered(app: &TestApp, kind: &str, asked: i64) {
 }
 
 async fn mails(app: &TestApp, template: &str) -> Vec<RecordedMail> {
-    app.mails().await.into_iter().filter(|mail| mail.template == template).collect()
+    app.anyone().mails().await.into_iter().filter(|mail| mail.template == template).collect()
 }
 
 #[actix_web::test]
@@ -89,7 +89,7 @@ async fn a_stranger_touches_nothing_that_an_admin_made() {
     answered(&app, "invitations.join", 40).await;
     let after = acme.admin.get(&one).await;
     assert_eq!((after.text, after.headers.get("etag")), (before.text, before.headers.get("etag")));
-    assert_eq!(app.mails().await.len(), 1, "the admin's, and no other");
+    assert_eq!(app.anyone().mails().await.len(), 1, "the admin's, and no other");
     assert_eq!(app.audit("invitation.resend").await.len(), 0);
     let body = json!({"token": token});
     let accepted: Invitation = app.anyone().post("/api/v1/invitations/accept", body).await.found();

@@ -130,15 +130,9 @@ impl TestApp {
         self.operator.with(self.operator.post(&path, body).await.created_token())
     }
 
-    /// Mail that was recorded instead of sent, newest first.
-    pub async fn mails(&self) -> Vec<RecordedMail> {
-        let request = self.anyone().request(Method::GET, "/dev/mail").header("Accept", "application/json");
-        Reply::read(request).await.items()
-    }
-
-    /// The newest of them that fits.
+    /// The newest of the recorded mails that fits.
     pub async fn mail(&self, what: &str, fits: impl Fn(&RecordedMail) -> bool) -> RecordedMail {
-        crate::eventually(what, async || self.mails().await.into_iter().find(|one| fits(one))).await
+        crate::eventually(what, async || self.anyone().mails().await.into_iter().find(|one| fits(one))).await
     }
 
     /// The code that was mailed to an address, which its owner shows to prove that it is theirs.
@@ -149,7 +143,7 @@ impl TestApp {
     /// The token in the newest mail to an address.
     pub async fn invitation_token(&self, to: &str) -> String {
         crate::eventually("the invitation's mail", async || {
-            let mails = self.mails().await;
+            let mails = self.anyone().mails().await;
             let mail = mails.iter().find(|mail| mail.recipient == to)?;
             let link = mail.links.first()?;
             Some(link.split_once("token=")?.1.to_owned())

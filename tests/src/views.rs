@@ -93,15 +93,19 @@ impl Reply {
     /// The id of what was created.
     #[track_caller]
     pub fn created_id(self) -> String {
-        let made = self.expect(201);
-        made["id"].as_str().unwrap_or_else(|| panic!("no id: {made}")).to_owned()
+        self.created_text("id")
     }
 
     /// The bearer token, or the client secret, of what was created.
     #[track_caller]
     pub fn created_token(self) -> String {
+        self.created_text("token")
+    }
+
+    #[track_caller]
+    fn created_text(self, field: &str) -> String {
         let made = self.expect(201);
-        made["token"].as_str().unwrap_or_else(|| panic!("no token: {made}")).to_owned()
+        made[field].as_str().unwrap_or_else(|| panic!("no {field}: {made}")).to_owned()
     }
 
     #[track_caller]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use platform::config::Config;
+use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -11,8 +12,8 @@ use crate::arm::{Arm, SUBSCRIPTION};
 use crate::client::{Client, Reply};
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::views::{
-    Connection, Instance, Introspection, Invitation, Job, Module, Quota, RegisteredIssuer, Run, SignIn,
-    TenantView, User, WebhookEndpoint,
+    Connection, Instance, Introspection, Invitation, Job, Module, Quota, RecordedMail, RegisteredIssuer, Run,
+    SignIn, TenantView, User, WebhookEndpoint,
 };
 
 impl Client {
@@ -50,6 +51,16 @@ impl Client {
     /// Exchanges an upstream token for a token of the platform.
     pub async fn exchange(&self, token: &str) -> Reply {
         self.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await
+    }
+
+    /// The answer that lists the mail that was recorded instead of sent.
+    pub async fn mail_list(&self) -> Reply {
+        Reply::read(self.request(Method::GET, "/dev/mail").header("Accept", "application/json")).await
+    }
+
+    /// Mail that was recorded instead of sent, newest first.
+    pub async fn mails(&self) -> Vec<RecordedMail> {
+        self.mail_list().await.items()
     }
 
     /// The sign-in that the code on its page leads to.
@@ -149,6 +160,11 @@ impl Tenant {
 }
 
 impl TestApp {
+    /// A service whose instances can be at an Azure.
+    pub async fn at_azure(arm: &Arm) -> Self {
+        Self::with(|config| arm.configure(config)).await
+    }
+
     /// Accepts the newest invitation to an address, as its link does; answers what became of it.
     pub async fn accept_invitation(&self, email: &str) -> Invitation {
         let token = self.invitation_token(email).await;
@@ -165,13 +181,6 @@ impl Issuer {
             json!({"issuer": self.url, "audience": AUDIENCE, "tenantClaim": registered.tenant_claim});
         operator.put(&format!("/api/v1/issuers/{}", registered.id), changed).await.expect(200);
         registered.tenant_claim
-    }
-}
-
-impl TestApp {
-    /// A service whose instances can be at an Azure.
-    pub async fn at_azure(arm: &Arm) -> Self {
-        Self::with(|config| arm.configure(config)).await
     }
 }
 

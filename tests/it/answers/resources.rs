@@ -5,7 +5,7 @@ use serde_json::json;
 use tests::{Receiver, Reply, TestApp, eventually};
 
 use super::{answer_is, json_is};
-use crate::sso::{path, text};
+use crate::sso::text;
 
 #[actix_web::test]
 async fn a_tenant_its_run_and_its_quotas() {
@@ -30,7 +30,7 @@ async fn people_of_a_tenant() {
     let ann = acme.scim.post("/scim/v2/Users", body).await.expect(201);
     let group = acme.group("admins", &[&text(&ann, "id")]).await;
     let mapping = json!({"groupId": group, "role": "admin"});
-    answer_is("role_mapping_created", &acme.admin.post(&path(&acme, "role-mappings"), mapping).await);
+    answer_is("role_mapping_created", &acme.admin.post(&acme.path("role-mappings"), mapping).await);
     answer_is("user", &acme.admin.get(&format!("/api/v1/tenants/acme/users/{}", text(&ann, "id"))).await);
     answer_is("group", &acme.admin.get(&format!("/api/v1/tenants/acme/groups/{group}")).await);
     app.operator
@@ -39,9 +39,9 @@ async fn people_of_a_tenant() {
         .expect(201);
     let invite = json!({"email": "bob@acme.example", "role": "contributor", "organization": "lab"});
     answer_is("invitation_created", &acme.admin.post("/api/v1/tenants/acme/invitations", invite).await);
-    answer_is("scim_tokens", &acme.admin.get(&path(&acme, "scim-tokens")).await);
+    answer_is("scim_tokens", &acme.admin.get(&acme.path("scim-tokens")).await);
     let guard = json!({"usersMax": 10, "windowSeconds": 60});
-    answer_is("directory_guard", &acme.admin.put(&path(&acme, "directory-guard"), guard).await);
+    answer_is("directory_guard", &acme.admin.put(&acme.path("directory-guard"), guard).await);
     app.stop().await;
 }
 
@@ -117,18 +117,18 @@ async fn ways_to_sign_in() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let oidc = json!({"type": "oidc", "name": "Corp", "issuer": "https://idp.example", "clientId": "c1", "clientSecret": "s"});
-    answer_is("oidc_connection_created", &acme.admin.post(&path(&acme, "connections"), oidc).await);
+    answer_is("oidc_connection_created", &acme.admin.post(&acme.path("connections"), oidc).await);
     let idp = tests::saml::shared_pair("idp");
     let xml = tests::saml::idp_metadata("https://idp.example/e", "https://idp.example/sso", &[&idp]);
     let saml = json!({"type": "saml", "name": "Corp", "metadataXml": xml});
-    let made = acme.admin.post(&path(&acme, "connections"), saml).await;
+    let made = acme.admin.post(&acme.path("connections"), saml).await;
     answer_is("saml_connection_created", &made);
     let metadata = app.anyone().get(&format!("/sso/saml/{}/metadata", text(&made.json(), "id"))).await;
     answer_is("saml_metadata", &metadata);
-    answer_is("sso_policy", &acme.admin.get(&path(&acme, "sso-policy")).await);
+    answer_is("sso_policy", &acme.admin.get(&acme.path("sso-policy")).await);
     answer_is(
         "domain_created",
-        &acme.admin.post(&path(&acme, "domains"), json!({"domain": "acme.example"})).await,
+        &acme.admin.post(&acme.path("domains"), json!({"domain": "acme.example"})).await,
     );
     app.stop().await;
 }

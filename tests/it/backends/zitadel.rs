@@ -61,8 +61,7 @@ async fn a_tenant_is_an_org_with_the_id_that_we_chose() {
 async fn roles_that_a_project_grants_to_the_org_count_and_no_others() {
     let zitadel = Zitadel::start();
     let app = TestApp::with(|config| zitadel.configure(config, &zitadel.url)).await;
-    app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
-    let id = status(&app.operator, "acme", "active").await.id;
+    let id = app.operator.active_tenant(tenant("acme")).await.id;
     // The owner is made with the org.
     let asked = zitadel.asked();
     let (_, made) = asked.iter().find(|(what, _)| what.ends_with("AddOrganization")).unwrap();

@@ -51,7 +51,7 @@ async fn bad_codes_through_a_modules_callback_lock_nobody_out() {
         app.anyone().request(Method::GET, "/invitations/accept?token=x").header("X-Forwarded-For", here);
     assert!(matches!(Reply::read(request).await.status.as_u16(), 404 | 410));
     let client = json!({"name": "entra", "kind": "client"});
-    let path = format!("/api/v1/tenants/{}/organizations/default/scim-tokens", acme.slug);
+    let path = acme.path("scim-tokens");
     let made: ScimToken = app.operator.post(&path, client).await.created();
     let form = [
         ("grant_type", "client_credentials"),
@@ -107,7 +107,7 @@ async fn invitation(app: &TestApp, from: &str, token: &str) -> Reply {
 async fn a_client_has_one_allowance_however_its_id_is_spelled() {
     let app = proxied().await;
     let acme = app.tenant("acme").await;
-    let path = format!("/api/v1/tenants/{}/organizations/default/scim-tokens", acme.slug);
+    let path = acme.path("scim-tokens");
     let made: ScimToken =
         app.operator.post(&path, json!({"name": "entra", "kind": "client"})).await.created();
     let id = made.client_id.as_deref().unwrap();

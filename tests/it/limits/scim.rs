@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::{ScimRequest, ScimToken, TestApp, eventually};
 
 use super::{long, multiply, points_to, rows};
-use crate::scim::{at, patch, user};
+use crate::scim::{patch, user};
 
 #[actix_web::test]
 async fn a_schema_declares_two_hundred_attributes() {
@@ -85,7 +85,7 @@ async fn a_list_has_a_hundred_resources_unless_asked_and_a_thousand_at_most() {
 async fn a_token_has_a_hundred_ranges_and_a_client_ten_keys() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let tokens = at(&acme, "scim-tokens");
+    let tokens = acme.path("scim-tokens");
     let ranges = |count: usize| vec!["10.0.0.0/8"; count];
     let with = async |more: Value| {
         let mut body = json!({"name": "t"});
@@ -114,7 +114,7 @@ async fn an_assertion_is_good_for_ten_minutes_and_what_it_brings_for_an_hour() {
     let acme = app.tenant("acme").await;
     let (key, jwk) = tests::make_key("k1");
     let body = json!({"name": "keys", "kind": "client", "jwks": {"keys": [jwk]}});
-    let made: ScimToken = acme.admin.post(&at(&acme, "scim-tokens"), body).await.created();
+    let made: ScimToken = acme.admin.post(&acme.path("scim-tokens"), body).await.created();
     let ask = async |lifetime: i64| {
         let now = app.clock.now().timestamp();
         let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
@@ -155,7 +155,7 @@ async fn the_log_has_twenty_thousand_requests_and_32_kib_of_a_body() {
     };
     make("ann", 32 << 10).await;
     make("bob", (32 << 10) + 1).await;
-    let log = at(&acme, "scim-requests");
+    let log = acme.path("scim-requests");
     let items = eventually("the log", async || {
         let list = acme.admin.get(&log).await.items::<ScimRequest>();
         (list.len() == 2).then_some(list)
@@ -196,7 +196,7 @@ async fn a_directory_goes_back_thirty_days() {
     user(&acme, "ann").await;
     app.clock.advance(TimeDelta::days(60));
     user(&acme, "bob").await;
-    let preview = format!("{}/preview", at(&acme, "directory-restores"));
+    let preview = format!("{}/preview", acme.path("directory-restores"));
     let back = async |days: i64, minutes: i64| {
         let moment = app.clock.now() - TimeDelta::days(days) - TimeDelta::minutes(minutes);
         acme.admin.post(&preview, json!({"moment": moment.to_rfc3339()})).await

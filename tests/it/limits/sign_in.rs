@@ -5,11 +5,7 @@ use serde_json::{Value, json};
 use tests::{Browser, Exchanged, Issuer, ManagementKey, Page, Reply, ScimToken, Tenant, TestApp, Tokens};
 
 use super::long;
-use crate::sso::{CALLBACK, Module, challenge, claims, module, path, text};
-
-async fn exchange(app: &TestApp, token: &str) -> Reply {
-    app.operator.exchange(token).await
-}
+use crate::sso::{CALLBACK, Module, challenge, claims, module, text};
 
 /// A tenant whose provider is played here, and a module.
 struct Stage {
@@ -57,9 +53,9 @@ async fn a_subject_token_has_16_kib() {
     let most = 16 * 1024;
     let padding =
         (11_000..12_300).rev().find(|padding| token(*padding).len() <= most).expect("one that fits");
-    exchange(&app, &token(padding)).await.expect(200);
+    app.operator.exchange(&token(padding)).await.expect(200);
     assert!(token(padding + 2).len() > most);
-    let refused = exchange(&app, &token(padding + 2)).await.refused(401, "sso.token_refused");
+    let refused = app.operator.exchange(&token(padding + 2)).await.refused(401, "sso.token_refused");
     assert!(refused.detail.contains("too long"), "{refused:?}");
     app.stop().await;
     issuer.stop().await;
@@ -77,7 +73,7 @@ async fn a_hundred_keys_of_a_set_are_looked_at() {
         let mut keys = vec![json!({"kty": "unknown"}); before];
         keys.push(own);
         issuer.misbehave(|mischief| mischief.keys = Some(json!({"keys": keys})));
-        let reply = exchange(&app, &issuer.token(&format!("p{before}"), "org_acme")).await;
+        let reply = app.operator.exchange(&issuer.token(&format!("p{before}"), "org_acme")).await;
         assert_eq!(reply.status, status, "{}", reply.text);
         issuer.stop().await;
     }
@@ -89,7 +85,7 @@ async fn tokens_live_for_5_minutes_and_a_session_for_30_days() {
     let (app, issuer) = (TestApp::start().await, Issuer::start());
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
-    let made: Exchanged = exchange(&app, &issuer.token("ann", "org_acme")).await.found();
+    let made: Exchanged = app.operator.exchange(&issuer.token("ann", "org_acme")).await.found();
     let active = async |token: &str| app.operator.introspect(token).await.active;
     let refresh = async |token: &str| {
         app.anyone().form("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
@@ -115,8 +111,8 @@ async fn a_refresh_token_that_is_not_used_lives_for_7_days() {
     let (app, issuer) = (TestApp::start().await, Issuer::start());
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
-    let made: Exchanged = exchange(&app, &issuer.token("ann", "org_acme")).await.found();
-    let other: Exchanged = exchange(&app, &issuer.token("bob", "org_acme")).await.found();
+    let made: Exchanged = app.operator.exchange(&issuer.token("ann", "org_acme")).await.found();
+    let other: Exchanged = app.operator.exchange(&issuer.token("bob", "org_acme")).await.found();
     let refresh = async |token: &str| {
         app.anyone().form("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     };
@@ -215,7 +211,7 @@ async fn a_thousand_groups_of_a_person_count() {
     let (app, acme) = (&stage.app, &stage.acme);
     let roles = json!({"defaultRole": "guest", "groupRoles": [
         {"group": "g1000", "role": "contributor"}, {"group": "g1001", "role": "admin"}]});
-    acme.admin.put(&path(acme, "sso-policy"), roles).await.expect(200);
+    acme.admin.put(&acme.path("sso-policy"), roles).await.expect(200);
     let groups: Vec<String> = (1..=1_001).map(|at| format!("g{at}")).collect();
     stage.issuer.misbehave(|mischief| {
         mischief.claims = Some(Box::new(move |claims| {
@@ -237,7 +233,7 @@ async fn a_provider_has_ten_certificates() {
     let make = async |count: usize| {
         let body = json!({"type": "saml", "name": "Corp", "entityId": "https://idp.example/e",
             "ssoUrl": "https://idp.example/sso", "certificates": vec![&pem; count]});
-        let reply = acme.admin.post(&path(&acme, "connections"), body).await;
+        let reply = acme.admin.post(&acme.path("connections"), body).await;
         (reply.status.as_u16(), reply.text)
     };
     let (status, said) = make(11).await;
@@ -255,7 +251,7 @@ async fn a_credential_that_is_revoked_is_refused_everywhere_after_1_second() {
     let made: ManagementKey =
         app.operator.post("/api/v1/keys", json!({"name": "k", "role": "module"})).await.created();
     let key = elsewhere.with(made.token.unwrap());
-    let tokens = path(&acme, "scim-tokens");
+    let tokens = acme.path("scim-tokens");
     let token: ScimToken = acme.admin.post(&tokens, json!({"name": "t"})).await.created();
     let idp = elsewhere.with(token.token.unwrap());
     let ask = async || {
@@ -280,9 +276,9 @@ async fn a_person_has_a_hundred_sessions_and_a_further_one_ends_the_oldest() {
     let (app, issuer) = (TestApp::start().await, Issuer::start());
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
-    let first: Exchanged = exchange(&app, &issuer.token("ann", "org_acme")).await.found();
+    let first: Exchanged = app.operator.exchange(&issuer.token("ann", "org_acme")).await.found();
     super::multiply(&app, "session", 99, |_| vec![("id", platform::ids::new().into())]).await;
-    let other: Exchanged = exchange(&app, &issuer.token("bob", "org_acme")).await.found();
+    let other: Exchanged = app.operator.exchange(&issuer.token("bob", "org_acme")).await.found();
     let live = async || {
         let sql = "SELECT count(*) AS n FROM session WHERE ended_at IS NULL";
         let read = async |view: &platform::PlatformView| {
@@ -292,7 +288,7 @@ async fn a_person_has_a_hundred_sessions_and_a_further_one_ends_the_oldest() {
         rows[0].try_get::<i64>("", "n").unwrap()
     };
     assert_eq!(live().await, 101);
-    exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    app.operator.exchange(&issuer.token("ann", "org_acme")).await.expect(200);
     assert_eq!(live().await, 101, "one came, one went");
     let refresh = async |session: &Exchanged| {
         let form = [("grant_type", "refresh_token"), ("refresh_token", session.refresh_token.as_str())];

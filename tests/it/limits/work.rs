@@ -69,7 +69,7 @@ async fn no_redirect_is_followed_and_nobody_is_waited_for_longer_than_10_seconds
     moved.answer(204);
     hung.answer(0);
     app.operator.post(ENDPOINTS, json!({"url": hung.url, "eventTypes": ["group.created"]})).await.expect(201);
-    crate::scim::group(&acme, "team", &[]).await;
+    acme.group("team", &[]).await;
     let tried = attempt(&app, "group.created").await;
     assert!(tried.response_status.is_none() && tried.error.is_some(), "{tried:?}");
     moved.stop().await;

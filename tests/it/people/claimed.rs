@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::*;
-use crate::sso::{path, prove_domain};
+use crate::sso::prove_domain;
 
 const CEO: &str = "ceo@corp.example";
 
@@ -14,7 +14,7 @@ async fn an_account_made_with_an_address_that_nobody_proved_is_whose_address_it_
     let own = connected(&stage.acme, &corp, "c1", json!({})).await;
     connected(&stage.acme, &corp, "c2", json!({})).await;
     let policy = json!({"connectionId": own.id});
-    stage.acme.admin.put(&path(&stage.acme, "sso-policy"), policy).await.expect(200);
+    stage.acme.admin.put(&stage.acme.path("sso-policy"), policy).await.expect(200);
     prove_domain(&stage.app, &stage.acme, "corp.example").await;
     let squatter = id_claims(&corp, "c2", "m", CEO);
     let squatted: Exchanged = present(&stage.app, &corp, &squatter, json!({})).await.found();

@@ -3,7 +3,7 @@
 use tests::Browser;
 
 use super::*;
-use crate::sso::{claims as claims_of, module, path, prove_domain};
+use crate::sso::{claims as claims_of, module, prove_domain};
 
 const ALICE: &str = "alice@corp.example";
 
@@ -44,7 +44,7 @@ async fn only_the_connection_that_is_the_directorys_names_its_people() {
         come(&stage, &corp, &by_address).await.refused(409, "sso.link_required");
     }
     let policy = json!({"connectionId": second.id});
-    stage.acme.admin.put(&path(&stage.acme, "sso-policy"), policy).await.expect(200);
+    stage.acme.admin.put(&stage.acme.path("sso-policy"), policy).await.expect(200);
     let done: Exchanged = come(&stage, &corp, &id_claims(&corp, "c2", "ann", "ann@x.test")).await.found();
     assert_eq!(done.user.id, ann);
     let done: Exchanged =
@@ -77,7 +77,7 @@ async fn a_proven_domain_is_spoken_for_by_the_connection_that_is_the_organizatio
         let silent = without(claims, "email_verified");
         come(&stage, &corp, &silent).await.refused(409, "sso.link_required");
     }
-    let one = path(&stage.acme, &format!("connections/{}", second.id));
+    let one = stage.acme.path(&format!("connections/{}", second.id));
     assert_eq!(stage.acme.admin.delete(&one).await.status, 204);
     let claims = id_claims(&corp, "c1", "a-1", ALICE);
     let unchecked = with(claims.clone(), "email_verified", false);
@@ -93,7 +93,7 @@ async fn a_proven_domain_is_spoken_for_by_the_connection_that_is_the_organizatio
 async fn a_proven_domain_is_spoken_for_by_the_connection_that_the_policy_names() {
     let (stage, corp, alice, second) = two_beside_a_proven_domain().await;
     let policy = json!({"connectionId": second.id});
-    stage.acme.admin.put(&path(&stage.acme, "sso-policy"), policy).await.expect(200);
+    stage.acme.admin.put(&stage.acme.path("sso-policy"), policy).await.expect(200);
     let first = id_claims(&corp, "c1", "a-1", ALICE);
     come(&stage, &corp, &first).await.refused(409, "sso.link_required");
     let done: Exchanged = come(&stage, &corp, &id_claims(&corp, "c2", "a-1", ALICE)).await.found();

@@ -3,14 +3,13 @@
 use tests::ExchangedUser;
 
 use super::*;
-use crate::sso::path;
 
 /// A tenant with a connection whose group `admins` makes admins, and everybody else guests.
 async fn mapped() -> (Stage, Issuer) {
     let (stage, corp) = (Stage::set().await, Issuer::start());
     connected(&stage.acme, &corp, "c1", json!({})).await;
     let policy = json!({"defaultRole": "guest", "groupRoles": [{"group": "admins", "role": "admin"}]});
-    stage.acme.admin.put(&path(&stage.acme, "sso-policy"), policy).await.expect(200);
+    stage.acme.admin.put(&stage.acme.path("sso-policy"), policy).await.expect(200);
     (stage, corp)
 }
 

@@ -3,7 +3,7 @@
 use tests::Browser;
 
 use super::*;
-use crate::sso::{claims as claims_of, module, path, prove_domain};
+use crate::sso::{claims as claims_of, module, prove_domain};
 
 const ALICE: &str = "alice@corp.example";
 
@@ -12,7 +12,7 @@ async fn a_stored_secret_does_not_go_to_another_issuer() {
     let stage = Stage::set().await;
     let (old, new) = (Issuer::start(), Issuer::start());
     let connection = connected(&stage.acme, &old, "c1", json!({"clientSecret": "s"})).await;
-    let one = path(&stage.acme, &format!("connections/{}", connection.id));
+    let one = stage.acme.path(&format!("connections/{}", connection.id));
     let admin = &stage.acme.admin;
     let refused = admin.patch(&one, json!({"issuer": new.url})).await.refused(400, "validation.failed");
     assert_eq!(refused.pointer(), "/clientSecret");
@@ -32,7 +32,7 @@ async fn whom_another_issuer_calls_the_same_is_nobody_until_they_prove_it() {
     let (old, new) = (Issuer::start(), Issuer::start());
     prove_domain(&stage.app, &stage.acme, "corp.example").await;
     let connection = connected(&stage.acme, &old, "c1", json!({"clientSecret": "s"})).await;
-    let one = path(&stage.acme, &format!("connections/{}", connection.id));
+    let one = stage.acme.path(&format!("connections/{}", connection.id));
     let alice = id_claims(&old, "c1", "alice", ALICE);
     let first: Exchanged = present(&stage.app, &old, &alice, json!({})).await.found();
     let alice_id = &first.user.id;

@@ -6,7 +6,7 @@ use super::*;
 /// Codes and mails of the newest proof.
 pub(super) async fn mailed_code(app: &TestApp, number: usize) -> String {
     tests::eventually("the proof's mail", async || {
-        let mails = app.mails().await;
+        let mails = app.anyone().mails().await;
         let all: Vec<&RecordedMail> = mails.iter().filter(|mail| mail.template == "account-proof").collect();
         let newest = all.first().filter(|_| all.len() == number)?;
         Some(newest.code())

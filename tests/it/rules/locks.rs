@@ -181,12 +181,10 @@ async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_gr
     let person = people(&app, &acme, 1).await.remove(0);
     let mappings = format!("{ORGANIZATIONS}/default/role-mappings");
     let add = |id: &str| json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": id}]}]});
-    let group =
-        async |name: &str| acme.scim.post("/scim/v2/Groups", json!({"displayName": name})).await.created_id();
     let patch =
         |group: &str, body| send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{group}"), body);
     // The person comes into a group below the one that gives the role.
-    let (above, below) = (group("above").await, group("below").await);
+    let (above, below) = (acme.group("above", &[]).await, acme.group("below", &[]).await);
     all_done(&[patch(&above, add(&below)).await]);
     // Each comes after the other has begun: whoever comes into a group waits where somebody has the person's row.
     let beside = async |other: LocalBoxFuture<'static, Reply>| {
@@ -239,8 +237,7 @@ async fn who_comes_into_a_group_while_that_comes_into_another_has_what_the_other
     for (at, person) in people.iter().enumerate() {
         let mut groups = Vec::new();
         for name in ["above", "below"] {
-            let body = json!({"displayName": format!("{name}{at}")});
-            groups.push(acme.scim.post("/scim/v2/Groups", body).await.created_id());
+            groups.push(acme.group(&format!("{name}{at}"), &[]).await);
         }
         let mapping = json!({"groupId": groups[0], "role": "contributor"});
         acme.admin.post(&format!("{ORGANIZATIONS}/default/role-mappings"), mapping).await.expect(201);

@@ -50,7 +50,7 @@ pub(super) async fn invitation_mails() {
         (INVITATIONS.to_owned(), json!({"email": email, "role": "viewer", "organization": organization}))
     };
     only(&at_once(&acme.admin, Method::POST, (0..WIDE).map(one)).await, 5, 429, "invitation.limited");
-    let to_zoe = app.mails().await.iter().filter(|mail| mail.template == "invitation").count();
+    let to_zoe = app.anyone().mails().await.iter().filter(|mail| mail.template == "invitation").count();
     assert_eq!(to_zoe, 5);
     app.stop().await;
 }
@@ -79,7 +79,7 @@ pub(super) async fn code_mails() {
     for refused in pages.into_iter().filter(|page| !page.text.contains("Is this account yours?")) {
         refused.refused("mail.limited");
     }
-    let mails = app.mails().await.iter().filter(|mail| mail.template == "account-proof").count();
+    let mails = app.anyone().mails().await.iter().filter(|mail| mail.template == "account-proof").count();
     assert_eq!(mails, 5);
     app.stop().await;
 }
@@ -89,7 +89,8 @@ pub(super) async fn stranger_mails() {
     let app = stage(|config| config.section_mut::<mail::Limits>().stranger_mails_per_day = 1).await;
     let acme = acme(&app).await;
     crate::strangers::let_join(&app, &acme, "acme.example").await;
-    let mails = async || app.mails().await.iter().filter(|mail| mail.template == "invitation").count();
+    let mails =
+        async || app.anyone().mails().await.iter().filter(|mail| mail.template == "invitation").count();
     let ask = async |emails: Vec<String>, sent: usize| {
         let asked = emails
             .into_iter()

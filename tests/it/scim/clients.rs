@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Group, Reply, ScimUser, Tenant, TestApp};
 
-use super::{ENTERPRISE, USER, group, id, names, patch, user};
+use super::{ENTERPRISE, USER, id, names, patch, user};
 
 async fn members(acme: &Tenant, group: &str) -> Vec<String> {
     let shown: Group = acme.scim.get(&format!("/scim/v2/Groups/{group}")).await.found();
@@ -226,7 +226,7 @@ async fn onelogin_jumpcloud_and_ping_have_their_ways() {
     let put = acme.scim.request(Method::PUT, &format!("/scim/v2/Users/{x}?")).json(&old);
     Reply::read(put).await.expect(200);
     // JumpCloud: path-less renaming, lower-case add.
-    let team = group(&acme, "team", &[]).await;
+    let team = acme.group("team", &[]).await;
     let at = format!("/scim/v2/Groups/{team}");
     let send = async |operations: Value| {
         assert_eq!(acme.scim.patch(&at, patch(operations.clone())).await.status, 204, "{operations}")
@@ -249,7 +249,7 @@ async fn authentik_and_rauthy_walk_and_replace() {
         users.push(user(&acme, &format!("u{n}")).await);
     }
     // authentik: the whole group without a path, ids and all; a member an operation; walks until totalResults.
-    let team = group(&acme, "team", &[]).await;
+    let team = acme.group("team", &[]).await;
     let at = format!("/scim/v2/Groups/{team}");
     let whole = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "id": team, "externalId": "pk", "displayName": "team 2"});
     assert_eq!(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tests::{Client, Process, Reply, Store, TestApp, on_postgres};
 
 use self::house::*;
-use super::{group, id, patch, user};
+use super::{id, patch, user};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
 const MIB: u64 = 1 << 20;
@@ -266,7 +266,7 @@ async fn small_changes_of_a_group_wait_for_a_large_one_and_other_tenants_do_not(
     };
     let rows = app.running.service.db.read_platform(read).await.unwrap();
     let ids: Vec<uuid::Uuid> = rows.iter().map(|row| row.try_get("", "id").unwrap()).collect();
-    let team = format!("/scim/v2/Groups/{}", group(&acme, "team", &[]).await);
+    let team = format!("/scim/v2/Groups/{}", acme.group("team", &[]).await);
     let all: Vec<Value> = ids.iter().map(|id| json!({"value": id})).collect();
     let large = patch(json!([{"op": "add", "path": "members", "value": all}]));
     let large = acme.scim.patch_owned(team.clone(), large);

@@ -9,7 +9,7 @@ use scim_core::schema::{Registry, Schema};
 use serde_json::{Map, Value, json};
 use tests::TestApp;
 
-use super::{ENTERPRISE, USER, group, id, names, user};
+use super::{ENTERPRISE, USER, id, names, user};
 
 const BADGE: &str = "urn:acme:params:scim:badge:1.0:User";
 
@@ -180,8 +180,8 @@ async fn what_is_not_in_the_document_is_searched_too() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (ann, bob) = (user(&acme, "ann").await, user(&acme, "bob").await);
-    let inner = group(&acme, "Inner", &[&ann]).await;
-    let outer = group(&acme, "Outer", &[&inner, &bob]).await;
+    let inner = acme.group("Inner", &[&ann]).await;
+    let outer = acme.group("Outer", &[&inner, &bob]).await;
     let of = async |path: &str, filter: &str| names(&acme.scim.find(path, filter).await.expect(200));
     let users = async |filter: &str| of("/scim/v2/Users", filter).await;
     let groups = async |filter: &str| of("/scim/v2/Groups", filter).await;

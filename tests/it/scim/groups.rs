@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tests::{Bulk, BulkOperation, Group, ScimUser, SearchResults, TestApp};
 
-use super::{at, group, patch, user};
+use super::{patch, user};
 
 fn add(ids: &[&str]) -> Value {
     let members: Vec<Value> = ids.iter().map(|id| json!({"value": id})).collect();
@@ -16,9 +16,9 @@ async fn groups_hold_groups_and_never_themselves() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (ann, bob) = (user(&acme, "ann").await, user(&acme, "bob").await);
-    let inner = group(&acme, "inner", &[&ann]).await;
-    let middle = group(&acme, "middle", &[&inner]).await;
-    let outer = group(&acme, "outer", &[&bob, &middle]).await;
+    let inner = acme.group("inner", &[&ann]).await;
+    let middle = acme.group("middle", &[&inner]).await;
+    let outer = acme.group("outer", &[&bob, &middle]).await;
     let members = acme.scim.get(&format!("/scim/v2/Groups/{outer}")).await.found::<Group>().members;
     let kinds: Vec<Option<&str>> = members.iter().map(|one| one.kind.as_deref()).collect();
     assert_eq!(kinds, [Some("User"), Some("Group")]);
@@ -64,7 +64,7 @@ async fn two_groups_that_take_each_other_in_at_once_make_no_circle() {
     for round in 0..5 {
         let mut ids = Vec::new();
         for n in 0..4 {
-            ids.push(group(&acme, &format!("{round}-{n}"), &[]).await);
+            ids.push(acme.group(&format!("{round}-{n}"), &[]).await);
         }
         let ring = (0..4)
             .map(|n| acme.scim.patch_owned(format!("/scim/v2/Groups/{}", ids[n]), add(&[&ids[(n + 1) % 4]])));
@@ -87,7 +87,7 @@ async fn sixteen_clients_lose_no_member() {
     for n in 0..64 {
         users.push(user(&acme, &format!("u{n}")).await);
     }
-    let team = group(&acme, "team", &[]).await;
+    let team = acme.group("team", &[]).await;
     let path = format!("/scim/v2/Groups/{team}");
     for chunk in users.chunks(16) {
         let added = join_all(chunk.iter().map(|id| acme.scim.patch_owned(path.clone(), add(&[id])))).await;
@@ -121,7 +121,7 @@ async fn a_large_group_is_streamed_whole_and_as_asked() {
         let done: Bulk = acme.scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.found();
         ids.extend(done.operations.iter().map(BulkOperation::id));
     }
-    let small = group(&acme, "small", &[&ids[0]]).await;
+    let small = acme.group("small", &[&ids[0]]).await;
     let mut members: Vec<&str> = ids.iter().map(String::as_str).collect();
     members.push(&small);
     let body: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
@@ -171,14 +171,14 @@ async fn a_group_gives_its_members_a_role() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (ann, bob) = (user(&acme, "ann").await, user(&acme, "bob").await);
-    let inner = group(&acme, "inner", &[&ann]).await;
-    let admins = group(&acme, "admins", &[]).await;
+    let inner = acme.group("inner", &[&ann]).await;
+    let admins = acme.group("admins", &[]).await;
     let role = async |id: &str| {
         let user = acme.admin.user(&acme.slug, id).await;
         (user.role, user.role_source)
     };
     let is = |role: &str, source: &str| (role.to_owned(), source.to_owned());
-    let mappings = at(&acme, "role-mappings");
+    let mappings = acme.path("role-mappings");
     let map = async |group: &str, role: &str| {
         acme.admin.post(&mappings, json!({"groupId": group, "role": role})).await
     };

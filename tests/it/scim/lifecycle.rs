@@ -4,7 +4,7 @@ use platform::Timestamp;
 use serde_json::{Value, json};
 use tests::{Bulk, Event, Restore, ScimRequest, ScimToken, ScimUser, Tenant, TestApp, User, eventually};
 
-use super::{at, group, names, patch, user};
+use super::{names, patch, user};
 
 fn active(on: bool) -> Value {
     patch(json!([{"op": "replace", "value": {"active": on}}]))
@@ -22,7 +22,7 @@ async fn a_guard_holds_a_sync_that_removes_too_many() {
     for n in 0..12 {
         users.push(user(&acme, &format!("u{n:02}")).await);
     }
-    let guard = at(&acme, "directory-guard");
+    let guard = acme.path("directory-guard");
     acme.admin.get(&guard).await.refused(404, "not_found");
     acme.admin.put(&guard, json!({"windowSeconds": 5})).await.refused(400, "validation.failed");
     acme.admin.put(&guard, json!({"usersMax": 3, "windowSeconds": 600})).await.expect(200);
@@ -77,7 +77,7 @@ async fn a_guard_counts_percent_and_sees_those_who_remove_at_once() {
         users.push(user(&acme, &format!("u{n:02}")).await);
     }
     acme.admin
-        .put(&at(&acme, "directory-guard"), json!({"percentMax": 25, "windowSeconds": 600}))
+        .put(&acme.path("directory-guard"), json!({"percentMax": 25, "windowSeconds": 600}))
         .await
         .expect(200);
     let off =
@@ -93,8 +93,8 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (ann, bob) = (user(&acme, "ann").await, user(&acme, "bob").await);
-    let team = group(&acme, "team", &[&ann]).await;
-    let tokens = at(&acme, "scim-tokens");
+    let team = acme.group("team", &[&ann]).await;
+    let tokens = acme.path("scim-tokens");
     let made: ScimToken =
         acme.admin.post(&tokens, json!({"name": "dry run", "dryRun": true})).await.created();
     let dry = app.operator.with(made.token.unwrap());
@@ -134,7 +134,7 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
     assert_eq!(events.iter().filter(|one| one.kind == "user.deleted").count(), 0);
     assert_eq!(app.operator.get("/api/v1/tenants").await.count(), 1, "the copy is nobody's tenant");
     let logged = eventually("the log", async || {
-        let log: Vec<ScimRequest> = acme.admin.get(&at(&acme, "scim-requests?limit=200")).await.items();
+        let log: Vec<ScimRequest> = acme.admin.get(&acme.path("scim-requests?limit=200")).await.items();
         (log.iter().filter(|one| one.dry_run).count() >= 6).then_some(())
     });
     logged.await;
@@ -148,8 +148,8 @@ async fn a_directory_goes_back_to_what_it_was() {
     let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
     let acme = app.tenant("acme").await;
     let (ann, bob, cid) = (user(&acme, "ann").await, user(&acme, "bob").await, user(&acme, "cid").await);
-    let inner = group(&acme, "inner", &[&cid]).await;
-    let team = group(&acme, "team", &[&ann, &bob, &inner]).await;
+    let inner = acme.group("inner", &[&cid]).await;
+    let team = acme.group("team", &[&ann, &bob, &inner]).await;
     acme.admin
         .patch(&format!("/api/v1/tenants/{}/users/{ann}", acme.slug), json!({"role": "contributor"}))
         .await
@@ -177,8 +177,8 @@ async fn a_directory_goes_back_to_what_it_was() {
     );
     assert_eq!(acme.scim.patch(&format!("/scim/v2/Groups/{team}"), swapped).await.status, 204);
     assert_eq!(acme.scim.delete(&format!("/scim/v2/Groups/{inner}")).await.status, 204);
-    group(&acme, "inner", &[&usurper]).await;
-    let restores = at(&acme, "directory-restores");
+    acme.group("inner", &[&usurper]).await;
+    let restores = acme.path("directory-restores");
     let body = json!({"moment": moment.to_rfc3339()});
     let plan = acme.admin.post(&format!("{restores}/preview"), body.clone()).await.expect(200);
     assert_eq!(
@@ -238,7 +238,7 @@ async fn a_tenant_that_goes_takes_its_copies_and_its_history_with_it() {
     let declared = json!({"id": "urn:acme:badge", "name": "Badge", "resourceType": "User", "attributes": [{"name": "number"}]});
     acme.admin.post(&schemas, declared).await.expect(201);
     let dry = json!({"name": "dry", "dryRun": true});
-    let dry = app.operator.with(acme.admin.post(&at(&acme, "scim-tokens"), dry).await.created_token());
+    let dry = app.operator.with(acme.admin.post(&acme.path("scim-tokens"), dry).await.created_token());
     eventually("the copy", async || (dry.get("/scim/v2/Users").await.status == 200).then_some(())).await;
     assert_eq!(app.operator.delete(&format!("/api/v1/tenants/{}", acme.id)).await.status, 202);
     eventually("the end", async || (app.operator.tenant(&acme.id).await.status == "deleted").then_some(()))

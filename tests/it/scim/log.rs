@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{ScimRequest, TestApp, eventually};
 
-use super::{at, patch, user};
+use super::{patch, user};
 
 #[actix_web::test]
 async fn what_was_sent_and_got_is_kept_searched_and_played_again() {
@@ -18,7 +18,7 @@ async fn what_was_sent_and_got_is_kept_searched_and_played_again() {
     acme.scim.find("/scim/v2/Users", "userName eq \"nobody\"").await.expect(200);
     let title = patch(json!([{"op": "add", "path": "title", "value": "Chief"}]));
     acme.scim.patch(&path, title).await.expect(200);
-    let log = at(&acme, "scim-requests");
+    let log = acme.path("scim-requests");
     let find = async |query: &str| acme.admin.get(&format!("{log}?{query}")).await.items::<ScimRequest>();
     eventually("the log", async || (find("").await.len() == 4).then_some(())).await;
     let newest = &find("limit=1").await[0];
@@ -64,7 +64,7 @@ async fn what_is_old_is_forgotten() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     user(&acme, "ann").await;
-    let log = at(&acme, "scim-requests");
+    let log = acme.path("scim-requests");
     let count = async || acme.admin.get(&log).await.count();
     eventually("the log", async || (count().await == 1).then_some(())).await;
     app.sweep("scim_request").await;

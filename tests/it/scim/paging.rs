@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Tenant, TestApp};
 
-use super::{ENTERPRISE, group, id, names, patch, user};
+use super::{ENTERPRISE, id, names, patch, user};
 
 async fn get(acme: &Tenant, query: &str) -> Value {
     acme.scim.get(&format!("/scim/v2/Users?{query}")).await.expect(200)
@@ -189,7 +189,7 @@ async fn searches_by_post_find_the_same_and_the_root_finds_both() {
     let acme = app.tenant("acme").await;
     let ann = user(&acme, "ann").await;
     user(&acme, "bob").await;
-    let team = group(&acme, "ann's team", &[&ann]).await;
+    let team = acme.group("ann's team", &[&ann]).await;
     let search = async |path: &str, body: Value| acme.scim.post(path, body).await;
     let request = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
     let body = json!({"schemas": [request], "filter": "userName sw \"A\"", "attributes": ["userName"], "startIndex": 1, "count": 10});

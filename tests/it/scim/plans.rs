@@ -9,8 +9,6 @@ use serde_json::{Value, json};
 use tests::{Bulk, Organization, TestApp};
 use uuid::Uuid;
 
-use super::group;
-
 /// Enough rows that a planner thinks of an index.
 const ROWS: usize = 1_500;
 
@@ -35,7 +33,7 @@ async fn what_identity_providers_ask_for_is_found_by_an_index() {
         let done: Bulk = acme.scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.found();
         first = done.operations[0].id();
     }
-    group(&acme, "outer", &[]).await;
+    acme.group("outer", &[]).await;
     app.store.analyze().await;
     let service = &app.running.service;
     let tenant = Uuid::parse_str(&acme.id).expect("an id");

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Bulk, Group, Reply, ScimUser, TestApp};
 
-use super::{ENTERPRISE, USER, group, id, patch, user};
+use super::{ENTERPRISE, USER, id, patch, user};
 
 #[actix_web::test]
 async fn representation_is_as_sent_and_as_declared() {
@@ -84,7 +84,7 @@ async fn types_are_checked_and_refusals_have_their_keyword() {
     let acme = app.tenant("acme").await;
     let strict = app.scim_token(&acme.id, json!({"name": "strict", "profile": "rfc"})).await;
     let ann = format!("/scim/v2/Users/{}", user(&acme, "ann").await);
-    let team = format!("/scim/v2/Groups/{}", group(&acme, "team", &[]).await);
+    let team = format!("/scim/v2/Groups/{}", acme.group("team", &[]).await);
     // 24
     for value in [
         json!({"userName": "x", "active": 1}),
@@ -167,7 +167,7 @@ async fn types_are_checked_and_refusals_have_their_keyword() {
 async fn versions_guard_what_was_read() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let team = format!("/scim/v2/Groups/{}", group(&acme, "team", &[]).await);
+    let team = format!("/scim/v2/Groups/{}", acme.group("team", &[]).await);
     let tag = acme.scim.get(&team).await.header("etag").to_owned();
     assert!(tag.starts_with("W/\""));
     let with = |method: Method, name: &'static str, value: &str, body: Option<Value>| {

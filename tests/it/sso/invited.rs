@@ -11,7 +11,7 @@ async fn who_is_invited_accepts_by_signing_in_where_nothing_else_is_wanted() {
     let acme = app.tenant("acme").await;
     let module = module(&app, "app", json!({})).await;
     oidc_connection(&op, &acme, json!({})).await;
-    let policy = path(&acme, "sso-policy");
+    let policy = acme.path("sso-policy");
     let strict = json!({"enforced": true, "jitProvisioning": false, "defaultRole": "guest"});
     acme.admin.put(&policy, strict).await.expect(200);
     let list = "/api/v1/tenants/acme/invitations";

@@ -20,7 +20,7 @@ async fn keycloak_signs_in_by_openid_connect_and_ends_sessions() {
         },
     });
     keycloak.post("clients", client).await.expect(201);
-    let test = path(&acme, &format!("connections/{}/test", connection.id));
+    let test = acme.path(&format!("connections/{}/test", connection.id));
     assert!(acme.admin.post(&test, json!({})).await.found::<ConnectionTest>().ok);
     let mut browser = Browser::default();
     let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await;
@@ -118,7 +118,7 @@ async fn keycloak_signs_in_by_saml_signed_and_encrypted() {
     seen.dedup();
     assert_eq!(seen.len(), 1, "one person, however the assertion was packed");
     // Requests by POST, signed within; and signing out here signs out there.
-    let one = path(&acme, &format!("connections/{}", connection.id));
+    let one = acme.path(&format!("connections/{}", connection.id));
     acme.admin.patch(&one, json!({"requestBinding": "post", "signOutUpstream": true})).await.expect(200);
     let mut browser = Browser::default();
     let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await.expect(200);

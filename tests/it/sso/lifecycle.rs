@@ -11,11 +11,11 @@ const AT_ONCE: usize = 30;
 
 async fn connection(acme: &Tenant, name: &str) -> String {
     let body = json!({"type": "oidc", "name": name, "issuer": "https://idp.example", "clientId": "c"});
-    text(&acme.admin.post(&path(acme, "connections"), body).await.expect(201), "id")
+    text(&acme.admin.post(&acme.path("connections"), body).await.expect(201), "id")
 }
 
 async fn enforce(acme: &Tenant, enforced: bool) {
-    let put = acme.admin.request(Method::PUT, &path(acme, "sso-policy")).json(&json!({"enforced": enforced}));
+    let put = acme.admin.request(Method::PUT, &acme.path("sso-policy")).json(&json!({"enforced": enforced}));
     Reply::read(put).await.expect(200);
 }
 
@@ -23,7 +23,7 @@ async fn enforce(acme: &Tenant, enforced: bool) {
 async fn an_organization_whose_people_come_in_by_its_connections_keeps_one() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let one = |id: &str| path(&acme, &format!("connections/{id}"));
+    let one = |id: &str| acme.path(&format!("connections/{id}"));
     let first = connection(&acme, "first").await;
     enforce(&acme, true).await;
     acme.admin.delete(&one(&first)).await.refused(409, "connection.needed");
@@ -49,7 +49,7 @@ async fn of_connections_that_go_at_once_one_stays() {
     }
     enforce(&acme, true).await;
     let go = |at: usize, id: &String| {
-        let one = path(&acme, &format!("connections/{id}"));
+        let one = acme.path(&format!("connections/{id}"));
         let admin = acme.admin.clone();
         async move {
             if at.is_multiple_of(2) {
@@ -62,7 +62,7 @@ async fn of_connections_that_go_at_once_one_stays() {
     let replies = join_all(all.iter().enumerate().map(|(at, id)| go(at, id))).await;
     let refused: Vec<&Reply> = replies.iter().filter(|reply| !reply.status.is_success()).collect();
     assert_eq!(refused.len(), 1, "{:?}", refused.iter().map(|reply| &reply.text).collect::<Vec<_>>());
-    let left = acme.admin.get(&path(&acme, "connections")).await.expect(200);
+    let left = acme.admin.get(&acme.path("connections")).await.expect(200);
     let active = |one: &&Value| one["status"] == "active";
     assert_eq!(left["items"].as_array().expect("a list").iter().filter(active).count(), 1);
     app.stop().await;

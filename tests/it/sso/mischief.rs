@@ -260,17 +260,17 @@ async fn a_provider_that_points_inside_is_not_followed() {
         "https://0x7f.1",
     ] {
         let body = json!({"type": "oidc", "name": "x", "issuer": issuer, "clientId": "c"});
-        let reply = acme.admin.post(&path(&acme, "connections"), body).await;
+        let reply = acme.admin.post(&acme.path("connections"), body).await;
         if issuer == "https://localhost" {
             // A name is judged when it is resolved: at the test.
             let made: Connection = reply.created();
-            let test = path(&acme, &format!("connections/{}/test", made.id));
+            let test = acme.path(&format!("connections/{}/test", made.id));
             assert!(!acme.admin.post(&test, json!({})).await.found::<ConnectionTest>().ok);
         } else {
             reply.refused(400, "outbound.refused");
         }
         let body = json!({"type": "saml", "name": "x", "metadataUrl": issuer});
-        let reply = acme.admin.post(&path(&acme, "connections"), body).await;
+        let reply = acme.admin.post(&acme.path("connections"), body).await;
         assert!(issuer == "https://localhost" || reply.status == 400, "{issuer}: {}", reply.text);
     }
     app.stop().await;
@@ -303,7 +303,7 @@ async fn entra_and_google_are_read_as_they_are() {
     let stage = Stage::set().await;
     let admin = &stage.tenant.admin;
     let common = json!({"type": "oidc", "name": "x", "issuer": "https://login.microsoftonline.com/common/v2.0", "clientId": "c"});
-    admin.post(&path(&stage.tenant, "connections"), common).await.refused(400, "validation.failed");
+    admin.post(&stage.tenant.path("connections"), common).await.refused(400, "validation.failed");
     let body = json!({
         "type": "oidc", "name": "Google", "issuer": stage.issuer.url, "clientId": "c1", "hostedDomain": "corp.example",
     });

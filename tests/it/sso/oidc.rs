@@ -169,7 +169,7 @@ async fn the_policy_decides_who_comes_in() {
     let module = module(&app, "app", json!({})).await;
     let connection =
         oidc_connection(&op, &acme, json!({"scopes": ["openid", "email", "profile", "groups"]})).await;
-    let policy = path(&acme, "sso-policy");
+    let policy = acme.path("sso-policy");
     let defaults: Policy = acme.admin.get(&policy).await.found();
     assert_eq!((defaults.enforced, defaults.jit_provisioning), (false, true));
 
@@ -210,7 +210,7 @@ async fn the_policy_decides_who_comes_in() {
 
     // A disabled connection is over everywhere.
     acme.admin.patch(&policy, json!({"enforced": false, "connectionId": null})).await.expect(200);
-    let one = path(&acme, &format!("connections/{}", connection.id));
+    let one = acme.path(&format!("connections/{}", connection.id));
     acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
     assert!(!module.active(&app, &alice.access_token).await);
     module.refresh(&app, alice.refresh()).await.oauth_refused(400, "invalid_grant");
@@ -239,7 +239,7 @@ async fn an_id_token_of_a_connection_is_exchanged_for_its_own_tenant() {
     connect(&evil, body).await;
     let again: Exchanged = gateway.exchange(&token("acme-client")).await.found();
     assert_eq!(again.user.id, done.user.id);
-    let one = path(&acme, &format!("connections/{}", connection.id));
+    let one = acme.path(&format!("connections/{}", connection.id));
     acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
     gateway.exchange(&token("acme-client")).await.refused(403, "connection.disabled");
     app.stop().await;
@@ -251,7 +251,7 @@ async fn a_test_walks_a_real_sign_in_and_keeps_nothing() {
     let (app, op) = (TestApp::start().await, OidcProvider::start().await);
     let acme = app.tenant("acme").await;
     let connection = oidc_connection(&op, &acme, json!({})).await;
-    let test = path(&acme, &format!("connections/{}/test", connection.id));
+    let test = acme.path(&format!("connections/{}/test", connection.id));
     let result: ConnectionTest = acme.admin.post(&test, json!({})).await.found();
     assert_eq!((result.ok, result.status.as_str()), (true, "active"));
     let mut browser = Browser::default();
@@ -260,7 +260,7 @@ async fn a_test_walks_a_real_sign_in_and_keeps_nothing() {
     assert!(page.text.contains("The test went through") && page.text.contains("alice@corp.example"));
     assert!(browser.cookie(&app.operator.base, "tnt_session").is_none());
     assert!(acme.admin.users("acme").await.is_empty());
-    let one = path(&acme, &format!("connections/{}", connection.id));
+    let one = acme.path(&format!("connections/{}", connection.id));
     assert!(acme.admin.get(&one).await.found::<Connection>().tested_at.is_some());
     // The link is for this connection, and can't be made up.
     let forged = result.test_url.replace("key=", "key=AAAA");
@@ -283,7 +283,7 @@ async fn an_admin_who_signed_in_manages_their_own_tenant() {
     let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
     oidc_connection(&op, &acme, json!({"scopes": ["openid", "email", "profile", "groups"]})).await;
     let roles = json!({"groupRoles": [{"group": "admins", "role": "admin"}]});
-    acme.admin.put(&path(&acme, "sso-policy"), roles).await.expect(200);
+    acme.admin.put(&acme.path("sso-policy"), roles).await.expect(200);
     let come_in = async |person: &str| {
         let mut browser = Browser::default();
         let page = browser.open(format!("{}/login?tenant=acme", app.operator.base)).await;
@@ -307,7 +307,7 @@ async fn an_admin_who_signed_in_manages_their_own_tenant() {
     let renamed = app.audit("tenant.update").await;
     assert_eq!(renamed[0].actor.kind, "user");
     // Signed out everywhere: out here too.
-    acme.admin.delete(&path(&acme, "sessions")).await;
+    acme.admin.delete(&acme.path("sessions")).await;
     call(&boss, get, ours, "").await.refused(401, "auth.invalid");
     app.stop().await;
 }

@@ -83,7 +83,7 @@ async fn a_realm_is_an_issuer_of_its_own() {
     // A realm's door leads to nobody else's tenant.
     let page = browser.open(module.authorize_at(&endpoint, &[("tenant", "other")])).await;
     assert_eq!(page.parameter("error").as_deref(), Some("invalid_request"));
-    let theirs = other.admin.get(&path(&other, "connections")).await.first::<Connection>().id;
+    let theirs = other.admin.get(&other.path("connections")).await.first::<Connection>().id;
     browser.open(module.authorize_at(&endpoint, &[("connection", &theirs)])).await.refused("not_found");
     app.stop().await;
 }
@@ -244,7 +244,7 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all() {
     assert!(module.active(&app, &access(0)).await && !module.active(&app, &access(1)).await);
     assert_eq!(acme.admin.delete(&format!("{base}/users/{alice}/sessions")).await.status, 204);
     assert!(!module.active(&app, &access(0)).await && module.active(&app, &access(2)).await);
-    assert_eq!(acme.admin.delete(&path(&acme, "sessions")).await.status, 204);
+    assert_eq!(acme.admin.delete(&acme.path("sessions")).await.status, 204);
     assert!(!module.active(&app, &access(2)).await && !module.active(&app, &access(3)).await);
     let ended: Vec<Session> = acme.admin.get(&format!("{base}/sessions")).await.items();
     assert!(ended.iter().all(|one| !one.live && one.ended_reason.as_deref() == Some("revoked")));
@@ -326,13 +326,13 @@ async fn domains_are_proven_by_dns_for_one_tenant() {
     let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
     let claim = |name: &str| json!({"domain": name});
     for bad in ["gmail.com", "localhost", "127.0.0.1", "a b", "corp_example.com", ""] {
-        acme.admin.post(&path(&acme, "domains"), claim(bad)).await.refused(400, "validation.failed");
+        acme.admin.post(&acme.path("domains"), claim(bad)).await.refused(400, "validation.failed");
     }
-    let made: Domain = acme.admin.post(&path(&acme, "domains"), claim("Corp.Example.")).await.created();
+    let made: Domain = acme.admin.post(&acme.path("domains"), claim("Corp.Example.")).await.created();
     assert_eq!((made.domain.as_str(), made.status.as_str()), ("corp.example", "pending"));
     assert_eq!(made.record_name, "_tenantry-challenge.corp.example");
-    acme.admin.post(&path(&acme, "domains"), claim("corp.example")).await.refused(409, "domain.exists");
-    let verify = path(&acme, &format!("domains/{}/verify", made.id));
+    acme.admin.post(&acme.path("domains"), claim("corp.example")).await.refused(409, "domain.exists");
+    let verify = acme.path(&format!("domains/{}/verify", made.id));
     let refused = acme.admin.post(&verify, json!({})).await.refused(409, "domain.unproven");
     assert_eq!(*refused.fact("recordValue"), made.record_value);
     app.dns.set("_tenantry-challenge.corp.example", "something else");
@@ -342,8 +342,8 @@ async fn domains_are_proven_by_dns_for_one_tenant() {
     app.dns.set("_tenantry-challenge.corp.example", &made.record_value);
     acme.admin.post(&verify, json!({})).await.refused(409, "domain.taken");
     // The record is gone: a look finds it out, and the domain is free.
-    let theirs: Domain = other.admin.get(&path(&other, "domains")).await.first();
-    let again = path(&other, &format!("domains/{}/verify", theirs.id));
+    let theirs: Domain = other.admin.get(&other.path("domains")).await.first();
+    let again = other.path(&format!("domains/{}/verify", theirs.id));
     other.admin.post(&again, json!({})).await.refused(409, "domain.unproven");
     assert_eq!(acme.admin.post(&verify, json!({})).await.found::<Domain>().status, "verified");
     assert_eq!(app.audit("domain.lapse").await.len(), 1);

@@ -92,7 +92,7 @@ async fn a_person_signs_in_by_saml() {
     let xml = Mint { encrypt: encrypt.clone(), ..corp.mint(&app, Some(&request)) }.xml(&corp.idp);
     assert!(corp.answer(&mut browser, &xml).await.parameter("code").is_some());
     // Our key is changed: what is encrypted for the last one still opens.
-    let rotate = path(&acme, &format!("connections/{}/rotate-key", corp.id()));
+    let rotate = acme.path(&format!("connections/{}/rotate-key", corp.id()));
     acme.admin.post(&rotate, json!({})).await.expect(200);
     let mut browser = Browser::default();
     let request = corp.begin(&app, &mut browser, &module).await;
@@ -173,7 +173,7 @@ async fn the_provider_begins_only_where_that_is_allowed() {
     let unsolicited = |corp: &Corp| corp.mint(&app, None).xml(&corp.idp);
     let page = corp.answer(&mut Browser::default(), &unsolicited(&corp)).await.refused("sso.refused");
     assert_eq!(reason(&app, &page).await, "saml.unsolicited");
-    let one = path(&acme, &format!("connections/{}", corp.id()));
+    let one = acme.path(&format!("connections/{}", corp.id()));
     acme.admin.patch(&one, json!({"allowIdpInitiated": true})).await.expect(200);
     let mut browser = Browser::default();
     let xml = unsolicited(&corp);
@@ -218,7 +218,7 @@ async fn metadata_is_fetched_when_it_is_needed_and_again_when_the_key_changes() 
     // Metadata without a signing certificate: nobody comes in.
     let broken = idp_metadata(IDP, SSO, &[]);
     acme.admin
-        .post(&path(&acme, "connections"), json!({"type": "saml", "name": "x", "metadataXml": broken}))
+        .post(&acme.path("connections"), json!({"type": "saml", "name": "x", "metadataXml": broken}))
         .await
         .refused(400, "validation.failed");
     let bare = json!({"type": "saml", "name": "x", "entityId": IDP, "ssoUrl": SSO, "certificates": []});
@@ -270,7 +270,7 @@ async fn metadata_of_another_entity_are_another_providers() {
     corp.begin(&app, &mut Browser::default(), &module).await;
     assert_eq!(proven(&app, &acme, &corp).await, (false, Some(OTHER.to_owned())));
     // What was asked for before an admin pointed it elsewhere comes too late.
-    let one = path(&acme, &format!("connections/{}", corp.id()));
+    let one = acme.path(&format!("connections/{}", corp.id()));
     site.say(idp_metadata(IDP, SSO, &[&corp.idp]));
     let from = json!({"metadataUrl": format!("{}/metadata", slow.url)});
     acme.admin.patch(&one, from).await.expect(200);

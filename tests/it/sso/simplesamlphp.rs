@@ -50,7 +50,7 @@ async fn simplesamlphp_signs_people_in_plain_and_encrypted() {
         let tokens: Tokens = module.redeem(&app, &code).await.found();
         assert_eq!(claims(tokens.id())["email"], "alice@corp.example");
         // One at a time: the next one's Alice is another connection's.
-        acme.admin.delete(&path(&acme, &format!("connections/{id}"))).await;
+        acme.admin.delete(&acme.path(&format!("connections/{id}"))).await;
         let user = claims(tokens.id())["sub"].as_str().unwrap().to_owned();
         acme.admin
             .patch(&format!("/api/v1/tenants/acme/users/{user}"), json!({"displayName": "Alice"}))
@@ -63,7 +63,7 @@ async fn simplesamlphp_signs_people_in_plain_and_encrypted() {
 
 /// Acme proves its domain, so that the second provider's Alice is the first one's.
 async fn prove_once(app: &TestApp, acme: &tests::Tenant) {
-    let domains = acme.admin.get(&path(acme, "domains")).await.expect(200);
+    let domains = acme.admin.get(&acme.path("domains")).await.expect(200);
     if domains["items"] == json!([]) {
         prove_domain(app, acme, "corp.example").await;
     }

@@ -6,7 +6,7 @@ use tests::{Browser, Client, Keycloak, Page, Reply, ScimUser, Tenant, Tokens};
 
 use super::{OWNER, Platform, quota};
 use crate::scim::{ENTERPRISE, USER, patch};
-use crate::sso::{claims, connect, path, prove_domain};
+use crate::sso::{claims, connect, prove_domain};
 
 const HANNA: &str = "hanna@acme.example";
 const MARRIED: &str = "hanna.berg@acme.example";
@@ -141,15 +141,14 @@ impl Walk {
         let body =
             json!({"slug": "acme", "name": "Acme", "plan": "pro", "owner": {"email": OWNER, "name": "Olga"}});
         let acme = platform.tenant(body).await;
-        let token = json!({"token": platform.app.invitation_token(OWNER).await});
-        platform.app.anyone().post("/api/v1/invitations/accept", token).await.expect(200);
+        platform.app.accept_invitation(OWNER).await;
         acme.invite(HANNA, "viewer").await;
         let connection = json!({"type": "oidc", "name": "Corp", "issuer": keycloak.issuer(), "clientId": "tenantry", "clientSecret": "s3cret"});
         let connection = connect(&acme, connection).await;
         let client = json!({"clientId": "tenantry", "secret": "s3cret", "redirectUris": [connection.redirect_uri], "publicClient": false});
         keycloak.post("clients", client).await.expect(201);
         let policy = json!({"enforced": true, "jitProvisioning": false});
-        acme.admin.put(&path(&acme, "sso-policy"), policy).await.expect(200);
+        acme.admin.put(&acme.path("sso-policy"), policy).await.expect(200);
         if provider == Provider::Entra {
             prove_domain(&platform.app, &acme, "acme.example").await;
         }
@@ -253,7 +252,7 @@ async fn moved(walk: &Walk, hanna: &str) {
     let (editors, heads) = (directory.group("Editors").await, directory.group("Heads").await);
     for (group, role) in [(&editors, "contributor"), (&heads, "admin")] {
         let mapping = json!({"groupId": group, "role": role});
-        acme.admin.post(&path(acme, "role-mappings"), mapping).await.expect(201);
+        acme.admin.post(&acme.path("role-mappings"), mapping).await.expect(201);
     }
     let mut session = walk.signs_in(HANNA).await;
     directory.add(hanna, &editors).await;

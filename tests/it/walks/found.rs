@@ -24,8 +24,7 @@ async fn comes_with(given: &str, granted: &[Option<&str>]) -> Vec<String> {
     // Somebody else runs the tenant.
     let invited = json!({"email": "root@example.com", "role": "admin"});
     app.operator.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
-    let accept = json!({"token": app.invitation_token("root@example.com").await});
-    app.anyone().post(ACCEPT, accept).await.expect(200);
+    app.accept_invitation("root@example.com").await;
     let invited = json!({"email": "bob@example.com", "role": given});
     app.operator.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
     let mut roles = Vec::new();

@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::{Browser, ConnectionTest, OidcProvider, Page, Tenant, Tokens};
 
 use super::{Platform, quota};
-use crate::sso::{claims, oidc_connection, path};
+use crate::sso::{claims, oidc_connection};
 
 const OLGA: &str = "olga@corp.example";
 const BOB: &str = "bob@corp.example";
@@ -50,7 +50,7 @@ async fn invitations_make_people_without_a_way_in(walk: &Walk) {
     let (app, mut browser) = (&platform.app, Browser::default());
     // It can't want people to come in by its own connections only while it has none.
     let policy = json!({"enforced": true});
-    acme.admin.put(&path(acme, "sso-policy"), policy).await.refused(400, "validation.failed");
+    acme.admin.put(&acme.path("sso-policy"), policy).await.refused(400, "validation.failed");
     assert_eq!((quota(acme, "users").await, quota(acme, "admins").await), ((0, 1), (0, 1)));
     let token = app.invitation_token(OLGA).await;
     let page = browser.open(format!("{}/invitations/accept?token={token}", app.operator.base)).await;
@@ -105,7 +105,7 @@ async fn the_admin_does_it_and_the_same_link_works(walk: &Walk, link: &str) {
     let Walk { platform, acme, .. } = walk;
     let (op, mut browser) = (OidcProvider::start().await, Browser::default());
     let made = oidc_connection(&op, acme, json!({})).await;
-    let test = path(acme, &format!("connections/{}/test", made.id));
+    let test = acme.path(&format!("connections/{}/test", made.id));
     let tested: ConnectionTest = acme.admin.post(&test, json!({})).await.found();
     assert!(tested.ok);
     let page = browser.open(&tested.test_url).await;

@@ -24,11 +24,6 @@ async fn invite(app: &TestApp, email: &str) -> Value {
     app.operator.post(INVITATIONS, json!({"email": email, "role": "viewer"})).await.expect(201)
 }
 
-async fn accept(app: &TestApp, email: &str) {
-    let token = app.invitation_token(email).await;
-    app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
-}
-
 async fn invited(app: &TestApp) {
     let op = &app.operator;
     let one = format!("{INVITATIONS}/{}", id(&invite(app, "z@example.com").await));
@@ -37,7 +32,7 @@ async fn invited(app: &TestApp) {
     for email in ["api@example.com", "page@example.com"] {
         invite(app, email).await;
     }
-    accept(app, "api@example.com").await;
+    app.accept_invitation("api@example.com").await;
     let token = app.invitation_token("page@example.com").await;
     let form = [("token", token.as_str()), ("displayName", "P")];
     assert_eq!(app.anyone().form("/invitations/accept", &form).await.status, 200);
@@ -52,7 +47,7 @@ async fn joined(app: &TestApp, acme: &Tenant) {
     admin.put(&rule, json!({"mode": "request"})).await.expect(200);
     for (email, decision) in [("kim@sub.example", "approve"), ("lee@sub.example", "decline")] {
         app.anyone().post("/api/v1/join", json!({"tenant": "acme", "email": email})).await.expect(200);
-        accept(app, email).await;
+        app.accept_invitation(email).await;
         let requests: Vec<JoinRequest> = admin.get(&format!("{base}/join-requests")).await.items();
         let asked = requests.iter().find(|one| one.email == email).expect("the request");
         admin.post(&format!("{base}/join-requests/{}/{decision}", asked.id), json!({})).await.expect(200);

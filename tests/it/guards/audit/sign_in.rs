@@ -8,7 +8,7 @@ use tests::{Browser, Issuer, RecordedMail, Session, Tenant, TestApp, Tokens};
 
 use super::{Route, gone, id};
 use crate::sso::saml::{IDP, corp};
-use crate::sso::{Module, connect, module, path, prove_domain};
+use crate::sso::{Module, connect, module, prove_domain};
 
 pub(super) async fn walk() -> BTreeSet<Route> {
     let (app, issuer) = (TestApp::with(|config| config.rate_limit.enabled = false).await, Issuer::start());
@@ -27,7 +27,7 @@ pub(super) async fn walk() -> BTreeSet<Route> {
 /// What admins set, with a provider at which nobody is asked.
 async fn settings(app: &TestApp) {
     let (op, acme) = (&app.operator, app.tenant("acme").await);
-    let at = |rest: &str| path(&acme, rest);
+    let at = |rest: &str| acme.path(rest);
     let oidc = json!({"type": "oidc", "name": "c", "issuer": "http://127.0.0.1:9", "clientId": "c"});
     let oidc = id(&op.post(&at("connections"), oidc).await.expect(201));
     let one = at(&format!("connections/{oidc}"));
@@ -113,8 +113,7 @@ async fn proven(app: &TestApp, issuer: &Issuer, module: &Module) {
     let (tenant, _) = tenant(app, issuer, "prover").await;
     let invitation = json!({"email": "alice@corp.example", "role": "viewer"});
     tenant.admin.post("/api/v1/tenants/prover/invitations", invitation).await.expect(201);
-    let token = app.invitation_token("alice@corp.example").await;
-    app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+    app.accept_invitation("alice@corp.example").await;
     let mut browser = Browser::default();
     let page = browser.open(module.authorize(app, &[("tenant", "prover")])).await;
     let code = sent(app, "account-proof").await.code();

@@ -69,8 +69,7 @@ async fn done(app: &TestApp, slug: &str, kind: &str) {
 
 async fn runs(app: &TestApp) {
     let (op, base) = (&app.operator, "/api/v1/tenants/mover");
-    op.post("/api/v1/tenants", json!({"slug": "mover", "name": "M", "region": "eu-west"})).await.expect(202);
-    let tenant = status(op, "mover", "active").await.id;
+    let tenant = op.active_tenant(json!({"slug": "mover", "name": "M", "region": "eu-west"})).await.id;
     op.post(&format!("{base}/move"), json!({"region": "eu-north"})).await.expect(202);
     done(app, "mover", "move").await;
     op.post(&format!("{base}/repair"), json!({})).await.expect(202);

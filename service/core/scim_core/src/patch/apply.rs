@@ -163,22 +163,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::document::Document;
-    use crate::patch::parse;
-    use crate::schema::USERS;
+    use crate::patch::tests::patched;
+    use crate::schema::ENTERPRISE_URN;
 
-    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-
-    fn patch(before: Value, operations: Value, profile: Profile) -> Result<Value, ErrorType> {
-        let Value::Object(before) = before else { unreachable!() };
-        let body = json!({"Operations": operations}).to_string();
-        let parsed = Document::parse(body.as_bytes()).and_then(|body| parse(&USERS, &body, profile));
-        let operations = parsed.map_err(|error| error.kind)?.operations;
-        apply(&USERS, &before, &operations, profile).map(Value::Object).map_err(|error| error.kind)
-    }
-
-    fn compat(before: Value, operations: Value) -> Value {
-        patch(before, operations, Profile::Compat).unwrap()
+    fn compat(before: &Value, operations: &Value) -> Value {
+        patched(before, operations, Profile::Compat).unwrap()
     }
 
     #[test]
@@ -186,33 +175,33 @@ mod tests {
         let before = json!({"userName": "a", "active": true, "title": "x"});
         let expected = json!({
             "userName": "a", "active": false, "displayName": "A", "name": {"givenName": "G"},
-            "emails": [{"type": "work", "value": "a@b"}], (ENTERPRISE): {"department": "d", "manager": {"value": "m"}},
+            "emails": [{"type": "work", "value": "a@b"}], (ENTERPRISE_URN): {"department": "d", "manager": {"value": "m"}},
         });
         let old = json!([
             {"op": "Replace", "path": "active", "value": "False"},
             {"op": "Add", "path": "displayName", "value": "A"},
             {"op": "Replace", "path": "name.givenName", "value": "G"},
             {"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "a@b"},
-            {"op": "Add", "path": format!("{ENTERPRISE}:department"), "value": "d"},
-            {"op": "Add", "path": format!("{ENTERPRISE}:manager"), "value": "m"},
+            {"op": "Add", "path": format!("{ENTERPRISE_URN}:department"), "value": "d"},
+            {"op": "Add", "path": format!("{ENTERPRISE_URN}:manager"), "value": "m"},
             {"op": "Replace", "path": "title", "value": ""},
         ]);
-        assert_eq!(compat(before.clone(), old), expected);
+        assert_eq!(compat(&before, &old), expected);
         let new = json!([
             {"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a@b"},
             {"op": "replace", "value": {
                 "active": false, "displayName": "A", "name.givenName": "G", "title": "",
-                (format!("{ENTERPRISE}:department")): "d", (format!("{ENTERPRISE}:manager")): [{"$ref": null, "value": "m"}],
+                (format!("{ENTERPRISE_URN}:department")): "d", (format!("{ENTERPRISE_URN}:manager")): [{"$ref": null, "value": "m"}],
             }},
         ]);
-        assert_eq!(compat(before, new), expected);
+        assert_eq!(compat(&before, &new), expected);
     }
 
     #[test]
     fn okta_deactivates_without_a_path() {
         let after = compat(
-            json!({"userName": "a", "active": true}),
-            json!([{"op": "replace", "value": {"active": false}}]),
+            &json!({"userName": "a", "active": true}),
+            &json!([{"op": "replace", "value": {"active": false}}]),
         );
         assert_eq!(after["active"], json!(false));
     }
@@ -221,7 +210,7 @@ mod tests {
     fn values_are_added_replaced_and_removed_one_by_one() {
         let before = json!({"userName": "a", "emails": [
             {"type": "work", "value": "w", "primary": true}, {"type": "home", "value": "h"}]});
-        let run = |operations: Value| compat(before.clone(), operations)["emails"].clone();
+        let run = |operations: Value| compat(&before, &operations)["emails"].clone();
         let added = run(json!([{"op": "add", "path": "emails", "value": [{"value": "n", "primary": true}]}]));
         assert_eq!(
             added,
@@ -248,6 +237,7 @@ mod tests {
 
     #[test]
     fn refusals_have_their_keyword() {
+        let before = json!({"userName": "a"});
         for (operations, compat, rfc) in [
             (
                 json!([{"op": "replace", "path": "groups", "value": []}]),
@@ -295,15 +285,10 @@ mod tests {
             ),
             (json!([]), ErrorType::InvalidSyntax, ErrorType::InvalidSyntax),
         ] {
-            let before = || json!({"userName": "a"});
-            assert_eq!(
-                patch(before(), operations.clone(), Profile::Compat).unwrap_err(),
-                compat,
-                "{operations}"
-            );
-            assert_eq!(patch(before(), operations.clone(), Profile::Rfc).unwrap_err(), rfc, "{operations}");
+            assert_eq!(patched(&before, &operations, Profile::Compat).unwrap_err(), compat, "{operations}");
+            assert_eq!(patched(&before, &operations, Profile::Rfc).unwrap_err(), rfc, "{operations}");
         }
         let missing = json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "x"}]);
-        assert_eq!(patch(json!({"userName": "a"}), missing, Profile::Rfc).unwrap_err(), ErrorType::NoTarget);
+        assert_eq!(patched(&before, &missing, Profile::Rfc).unwrap_err(), ErrorType::NoTarget);
     }
 }

@@ -116,12 +116,11 @@ mod tests {
 
     use super::*;
     use crate::Profile;
-    use crate::patch::parse;
+    use crate::patch::tests::read;
     use crate::schema::GROUPS;
 
     fn split(operations: Value) -> (usize, Vec<MemberChange>) {
-        let body = json!({"Operations": operations}).to_string();
-        let patch = parse(&GROUPS, &Document::parse(body.as_bytes()).unwrap(), Profile::Compat).unwrap();
+        let patch = read(&GROUPS, &json!({"Operations": operations}), Profile::Compat).unwrap();
         (patch.operations.len(), patch.members)
     }
 

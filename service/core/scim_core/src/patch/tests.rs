@@ -6,10 +6,18 @@ use super::*;
 use crate::ErrorType::{InvalidFilter, InvalidPath, InvalidSyntax, InvalidValue, Mutability, NoTarget};
 use crate::schema::{ENTERPRISE_URN, GROUPS, USERS};
 
-fn read(kind: &ResourceType, body: &Value, profile: Profile) -> Result<Patch, ErrorType> {
+/// A request, as it is read.
+pub(super) fn read(kind: &ResourceType, body: &Value, profile: Profile) -> Result<Patch, ErrorType> {
     let body = body.to_string();
     let patch = Document::parse(body.as_bytes()).and_then(|body| parse(kind, &body, profile));
     patch.map_err(|error| error.kind)
+}
+
+/// A user after the operations of a request.
+pub(super) fn patched(before: &Value, operations: &Value, profile: Profile) -> Result<Value, ErrorType> {
+    let patch = read(&USERS, &json!({"Operations": operations}), profile)?;
+    let after = apply(&USERS, before.as_object().unwrap(), &patch.operations, profile);
+    after.map(Value::Object).map_err(|error| error.kind)
 }
 
 /// The only operation of a request.
@@ -132,9 +140,7 @@ fn member_changes_are_taken_out_of_a_groups_operations() {
 /// A user after one operation.
 fn after(operation: &Value, profile: Profile) -> Result<Value, ErrorType> {
     let before = json!({"userName": "u", "title": "o", (ENTERPRISE_URN): {"department": "d", "manager": {"value": "m"}}});
-    let patch = read(&USERS, &json!({"Operations": [operation]}), profile)?;
-    let after = apply(&USERS, before.as_object().unwrap(), &patch.operations, profile);
-    after.map(Value::Object).map_err(|error| error.kind)
+    patched(&before, &json!([operation]), profile)
 }
 
 /// A row: an operation, the title and the extension after it, or the refusal; for tolerance, and by the norm.
@@ -214,8 +220,6 @@ fn an_extension_is_added_replaced_and_removed_as_a_whole() {
 #[test]
 fn an_extension_goes_with_its_last_value() {
     let before = json!({"userName": "u", (ENTERPRISE_URN): {"department": "d"}});
-    let body = json!({"Operations": [{"op": "remove", "path": format!("{ENTERPRISE_URN}:department")}]});
-    let patch = read(&USERS, &body, Profile::Rfc).unwrap();
-    let after = apply(&USERS, before.as_object().unwrap(), &patch.operations, Profile::Rfc);
-    assert_eq!(after.map(Value::Object), Ok(json!({"userName": "u"})));
+    let remove = json!([{"op": "remove", "path": format!("{ENTERPRISE_URN}:department")}]);
+    assert_eq!(patched(&before, &remove, Profile::Rfc), Ok(json!({"userName": "u"})));
 }

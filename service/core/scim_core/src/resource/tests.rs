@@ -4,9 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::ErrorType;
-use crate::schema::{GROUPS, USERS};
-
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+use crate::schema::{ENTERPRISE_URN, GROUPS, USERS};
 
 fn parsed(kind: &ResourceType, body: &Value, profile: Profile) -> Result<Resource, ScimError> {
     let text = body.to_string();
@@ -51,16 +49,16 @@ fn names_get_their_case_and_values_stay_as_sent() {
 #[test]
 fn what_entra_sends_is_taken() {
     let body = json!({
-        "schemas": [USERS.schema.urn, ENTERPRISE], "userName": "a@b", "active": "True", "externalId": "e",
+        "schemas": [USERS.schema.urn, ENTERPRISE_URN], "userName": "a@b", "active": "True", "externalId": "e",
         "meta": {"resourceType": "User"}, "roles": [], "title": null, "manager": null, "department": null,
-        "emails": [{"primary": true, "type": "work", "value": "a@b"}], (format!("{ENTERPRISE}User")): {"x": 1},
-        (ENTERPRISE): {"manager": "26118915", "department": "x"},
+        "emails": [{"primary": true, "type": "work", "value": "a@b"}], (format!("{ENTERPRISE_URN}User")): {"x": 1},
+        (ENTERPRISE_URN): {"manager": "26118915", "department": "x"},
     });
     let resource = users(&body, Profile::Compat).unwrap();
     assert_eq!(resource["active"], json!(true));
-    assert_eq!(resource[ENTERPRISE], json!({"manager": {"value": "26118915"}, "department": "x"}));
+    assert_eq!(resource[ENTERPRISE_URN], json!({"manager": {"value": "26118915"}, "department": "x"}));
     assert!(!resource.contains_key("roles") && !resource.contains_key("title"));
-    assert_eq!(schemas(&USERS, &resource), [USERS.schema.urn.as_str(), ENTERPRISE]);
+    assert_eq!(schemas(&USERS, &resource), [USERS.schema.urn.as_str(), ENTERPRISE_URN]);
 }
 
 #[test]
@@ -100,8 +98,8 @@ fn a_strict_body_names_its_schemas() {
     for (listed, fine) in [
         (json!([core]), true),
         (json!([core.to_uppercase()]), true),
-        (json!([ENTERPRISE, core]), true),
-        (json!([ENTERPRISE]), false),
+        (json!([ENTERPRISE_URN, core]), true),
+        (json!([ENTERPRISE_URN]), false),
         (json!([]), false),
         (json!([core, "urn:x"]), false),
         (json!([core, 1]), false),
@@ -124,16 +122,16 @@ fn an_extension_is_an_object_of_its_attributes() {
             Ok(Some(json!({"department": "d"}))),
             Ok(Some(json!({"department": "d"}))),
         ),
-        (json!({"schemas": [ENTERPRISE]}), Ok(None), Ok(None)),
+        (json!({"schemas": [ENTERPRISE_URN]}), Ok(None), Ok(None)),
         (json!({"department": null}), Ok(None), Ok(None)),
         (json!({}), Ok(None), Ok(None)),
         (Value::Null, Ok(None), Ok(None)),
         (json!({"colour": "red"}), Ok(None), Err(ErrorType::InvalidSyntax)),
         (json!("d"), Err(ErrorType::InvalidSyntax), Err(ErrorType::InvalidSyntax)),
     ] {
-        let body = json!({"schemas": [USERS.schema.urn], "userName": "a", (ENTERPRISE): extension});
+        let body = json!({"schemas": [USERS.schema.urn], "userName": "a", (ENTERPRISE_URN): extension});
         for (profile, expected) in [(Profile::Compat, compat), (Profile::Rfc, rfc)] {
-            let found = users(&body, profile).map(|all| all.get(ENTERPRISE).cloned());
+            let found = users(&body, profile).map(|all| all.get(ENTERPRISE_URN).cloned());
             assert_eq!(found.map_err(|error| error.kind), expected, "{profile:?}: {body}");
         }
     }

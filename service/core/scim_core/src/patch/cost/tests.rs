@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::*;
 use crate::document::Document;
+use crate::patch::tests::read;
 use crate::patch::{apply, parse};
 use crate::schema::{GROUPS, USERS};
 use crate::{ErrorType, Profile};
 
 fn patch(operations: &Value) -> Patch {
-    let body = json!({"Operations": operations}).to_string();
-    parse(&USERS, &Document::parse(body.as_bytes()).unwrap(), Profile::Compat).unwrap()
+    read(&USERS, &json!({"Operations": operations}), Profile::Compat).unwrap()
 }
 
 fn many(count: usize, operation: impl Fn(usize) -> Value) -> Value {
@@ -184,8 +184,7 @@ fn members_are_counted() {
         {"op": "remove", "path": "members[value eq \"a\" or value eq \"b\"]"},
         {"op": "replace", "value": {"members": emails(0, 2), "displayName": "x"}},
     ]});
-    let body = body.to_string();
-    let patch = parse(&GROUPS, &Document::parse(body.as_bytes()).unwrap(), Profile::Compat).unwrap();
+    let patch = read(&GROUPS, &body, Profile::Compat).unwrap();
     assert_eq!((patch.members_named(), patch.operations.len()), (7, 1));
 }
 

@@ -3,20 +3,15 @@
 use serde_json::json;
 
 use super::*;
-use crate::document::Document;
-use crate::patch::{apply, parse};
-use crate::schema::USERS;
+use crate::patch::tests::patched;
 
 /// A user after one operation: without what every user has.
 fn after(before: &Value, operation: &Value, profile: Profile) -> Result<Value, ErrorType> {
-    let mut before = before.as_object().cloned().unwrap();
-    before.insert("userName".to_owned(), json!("u"));
-    let body = json!({"Operations": [operation]}).to_string();
-    let patch = parse(&USERS, &Document::parse(body.as_bytes()).unwrap(), profile);
-    let after = patch.and_then(|patch| apply(&USERS, &before, &patch.operations, profile));
-    let mut after = after.map_err(|error| error.kind)?;
-    after.remove("userName");
-    Ok(Value::Object(after))
+    let mut before = before.clone();
+    before["userName"] = json!("u");
+    let mut after = patched(&before, &json!([operation]), profile)?;
+    after.as_object_mut().unwrap().remove("userName");
+    Ok(after)
 }
 
 /// Rows of what is there, an operation, and what is there afterwards, under both profiles.
