@@ -30,45 +30,45 @@ impl exchange::TenantMaker for Provisions {
     ) -> LocalBoxFuture<'a, Result<(), exchange::Error>> {
         async move {
             let body = json!({
-                "slug": slug(external_id), "name": name(external_id), "plan": caller.tools().config.section::<exchange::Settings>().exchange.plan,
+                "slug": slug(external_id), "name": identity_core::name_of(external_id),
+                "plan": caller.tools().config.section::<exchange::Settings>().exchange.plan,
                 "identity": {"externalId": external_id},
             });
-            let new = NewTenant::read(body)?;
-            let (row, parameters) = new.into_row(caller.platform()).await?;
-            let mut tenant = caller.within(row.id);
-            let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
-            // Of its own: it stands whatever becomes of the sign-in, which is asked again until the tenant is there.
-            let ctx = caller.ctx.apart();
-            match tenant.db().write(&ctx, work).await {
-                Ok(_) => {}
-                // Somebody else of the same organization came at the same moment.
-                Err(taken @ (provisioning::Error::ExternalIdTaken | provisioning::Error::SlugTaken)) => {
-                    let found = tenancy::by_external_id(external_id);
-                    tenant = caller.at(found).await?.ok_or(taken)?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-            let until = Instant::now() + PATIENCE;
-            loop {
-                let row = tenant.read(async |view| tenancy::get(view).await).await?;
-                if row.status != tenancy::Status::Provisioning {
-                    return Ok(());
-                }
-                if Instant::now() > until {
-                    let problem = Problem::detailed(Code::UNAVAILABLE, "The tenant is being provisioned.");
-                    return Err(Problem { retry_after: Some(5), ..problem });
-                }
-                sleep(POLL_INTERVAL).await;
-            }
+            // An id that no tenant may have, e.g. one of control characters.
+            let new = NewTenant::read(body).map_err(|_| exchange::Error::TenantUnknown)?;
+            make(caller, external_id, new).map_err(exchange::Error::NotMade).await
         }
-        .map_err(exchange::Error::NotMade)
         .boxed_local()
     }
 }
 
-/// Until somebody gives it a better one.
-fn name(external_id: &str) -> String {
-    external_id.chars().take(tenancy::NAME_MAX).collect()
+async fn make(caller: &Caller, external_id: &str, new: NewTenant) -> Result<(), Problem> {
+    let (row, parameters) = new.into_row(caller.platform()).await?;
+    let mut tenant = caller.within(row.id);
+    let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
+    // Of its own: it stands whatever becomes of the sign-in, which is asked again until the tenant is there.
+    let ctx = caller.ctx.apart();
+    match tenant.db().write(&ctx, work).await {
+        Ok(_) => {}
+        // Somebody else of the same organization came at the same moment.
+        Err(taken @ (provisioning::Error::ExternalIdTaken | provisioning::Error::SlugTaken)) => {
+            let found = tenancy::by_external_id(external_id);
+            tenant = caller.at(found).await?.ok_or(taken)?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let row = tenant.read(async |view| tenancy::get(view).await).await?;
+        if row.status != tenancy::Status::Provisioning {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            let problem = Problem::detailed(Code::UNAVAILABLE, "The tenant is being provisioned.");
+            return Err(Problem { retry_after: Some(5), ..problem });
+        }
+        sleep(POLL_INTERVAL).await;
+    }
 }
 
 /// A DNS label that nobody else's organization gets: what is readable of the id, and some of its digest.

@@ -287,6 +287,8 @@ async fn work_whose_outcome_the_store_does_not_take_at_first_is_done_once() {
     config.database.url = store.url.clone();
     config.database.migration_url = store.migration_url.clone();
     config.jobs.poll = Duration::from_millis(50);
+    // Over several times while the outcome waits.
+    config.jobs.lease = Duration::from_millis(150);
     let directory = store.directory.path();
     platform::db::migrate(&config.database, directory).await.expect("the schema");
     let db = platform::db::Db::open(&config.database, directory, Clock::default()).await.expect("the store");

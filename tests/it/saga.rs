@@ -8,7 +8,7 @@ use platform::config::Config;
 use provisioning::{Kind, Step, Steps as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use tests::faults::Lock;
 use tests::{
     Arm, Deployment, Gate, Process, Receiver, Run, RunStep, Store, TenantView, TestApp, Zitadel, eventually,
     status,
@@ -382,45 +382,48 @@ async fn what_is_added_to_a_tenant_that_goes_goes_with_it() {
         steps.iter().any(|step| step.name == "directory" && step.status == "done").then_some(())
     };
     eventually("what it owned to be removed", removed).await;
-    world.app.operator.module("m", &module.url).await;
+    let refreshes = async || world.app.operator.jobs("kind=flags.refresh&status=done").await.len();
+    let before = refreshes().await;
+    let made = world.app.operator.module("m", &module.url).await;
     world.app.operator.put("/api/v1/tenants/late/flags/beta", json!({"variant": "on"})).await.expect(200);
-    let refreshed = async || {
-        let jobs = world.app.operator.jobs("kind=flags.refresh&status=done").await;
-        (!jobs.is_empty()).then_some(())
-    };
-    eventually("the flags to be evaluated", refreshed).await;
+    eventually("the flags to be evaluated", async || (refreshes().await > before).then_some(())).await;
+    let pushes = format!("/api/v1/modules/{}/flag-pushes", made.id);
+    assert_eq!(world.app.operator.get(&pushes).await.count(), 0, "a tenant that goes is nothing new to a module");
     world.arm.open_all();
     status(&world.app.operator, &id, "deleted").await;
     world.require_clean(&id, "late").await;
+    let late = format!("/api/v1/tenants/{id}/flags/beta");
+    world.app.operator.put(&late, json!({"variant": "on"})).await.refused(409, "tenant.not_active");
     module.stop().await;
     world.stop().await;
 }
 
-/// Somebody renames a tenant while its org is repaired: both are done. SQLite has one writer.
+/// What somebody changes in the store while a step is about to write is not undone by it. SQLite has one writer.
 #[actix_web::test]
-async fn what_a_step_learns_is_written_beside_what_others_change() {
+async fn what_a_step_writes_is_written_beside_what_others_change() {
     let world = World::start().await;
     let Some(url) = world.app.store.superuser_url.clone() else { return world.stop().await };
     let id = world.provision("beside", "outside").await;
     status(&world.app.operator, "beside", "active").await;
+    // A repair learns what its org is called while the tenant is renamed.
     world.zitadel.silence(&id);
     world.app.operator.post("/api/v1/tenants/beside/repair", json!({})).await.expect(202);
     let attempted = async || (world.run("beside").await.step("identity").attempts > 1).then_some(());
     eventually("an attempt that is put off", attempted).await;
-    let mut somebody = PgConnection::connect(&url).await.expect("Postgres answers");
-    for sql in ["BEGIN", "UPDATE tenant SET name = 'Renamed' WHERE slug = 'beside'"] {
-        somebody.execute(sql).await.expect("an update");
-    }
+    let forgotten = "UPDATE tenant SET name = 'Renamed', identity_external_id = NULL WHERE slug = 'beside'";
+    let somebody = Lock::rows(&url, forgotten).await.expect("an update");
     world.zitadel.speak(&id);
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    eventually("the step to wait", async || {
-        let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&mut somebody).await.expect("a number");
-        (waiting > 0).then_some(())
-    })
-    .await;
-    somebody.execute("COMMIT").await.expect("it is renamed");
+    somebody.commit_when_waited_for().await;
     eventually("the repair", async || (world.run("beside").await.status == "done").then_some(())).await;
-    assert_eq!(world.app.operator.tenant("beside").await.name, "Renamed");
-    somebody.close().await.expect("closed");
+    let tenant = world.app.operator.tenant("beside").await;
+    assert_eq!((tenant.name.as_str(), tenant.identity.external_id.is_some()), ("Renamed", true));
+    // An invitation is accepted while all are revoked, for the tenant goes.
+    let accepted = "UPDATE invitation SET status = 'accepted', accepted_at = now(), version = version + 1";
+    let somebody = Lock::rows(&url, accepted).await.expect("an update");
+    world.app.operator.delete("/api/v1/tenants/beside?purge=true").await.expect(202);
+    somebody.commit_when_waited_for().await;
+    status(&world.app.operator, &id, "deleted").await;
+    let events = world.app.events().await;
+    assert!(events.iter().all(|event| event.kind != "invitation.revoked"), "what was accepted stays accepted");
     world.stop().await;
 }

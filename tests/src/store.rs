@@ -34,6 +34,15 @@ impl Store {
         Self::made(false).await
     }
 
+    /// Whether its commits wait for the disk; those of the stories' Postgres don't.
+    pub async fn is_durable(&self) -> bool {
+        let Some(url) = &self.superuser_url else { return true };
+        let mut connection = PgConnection::connect(url).await.expect("Postgres answers");
+        let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await.expect("a setting");
+        connection.close().await.expect("closed");
+        fsync == "on"
+    }
+
     async fn made(migrated: bool) -> Self {
         let directory = owners_directory().expect("a directory");
         let Some(admin) = on_postgres() else {

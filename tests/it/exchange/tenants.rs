@@ -33,7 +33,7 @@ async fn an_organization_that_nobody_knows_becomes_a_tenant_where_that_is_wanted
     let made = app.operator.tenant(&made.tenant_slug).await;
     assert_eq!((made.name.len(), made.identity.external_id), (200, Some(long)));
     let reply = app.operator.exchange(&issuer.token("eve", "Org\n43")).await;
-    reply.refused(400, "validation.failed");
+    reply.refused(404, "sso.tenant_unknown");
     let tenants: Vec<TenantView> = app.operator.get("/api/v1/tenants").await.items();
     assert_eq!(tenants.len(), 2);
     issuer.stop().await;

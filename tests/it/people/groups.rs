@@ -1,6 +1,8 @@
 //! Groups that a provider names at a sign-in: they give a role, and take it back when they are named no more.
 
+use futures_util::future::join;
 use tests::ExchangedUser;
+use tests::faults::Lock;
 
 use super::*;
 
@@ -66,6 +68,30 @@ async fn the_last_admin_stays_one_whatever_groups_say() {
     assert_eq!(come(&stage, &corp, Some(json!(["admins"]))).await.role, "admin");
     assert_eq!(come(&stage, &corp, Some(json!([]))).await.role, "admin");
     assert_eq!(stage.app.audit("user.role_kept").await.len(), 1);
+    stage.stop().await;
+    corp.stop().await;
+}
+
+/// An admin gives Ann a role after it was decided that her groups take theirs back. SQLite has one writer.
+#[actix_web::test]
+async fn whose_role_is_changed_after_the_decision_is_decided_about_again() {
+    let (stage, corp) = mapped().await;
+    stage.invite("root@x.test", "admin").await;
+    stage.accept("root@x.test").await.expect(200);
+    let ann = come(&stage, &corp, Some(json!(["admins"]))).await;
+    let Some(url) = stage.app.store.superuser_url.clone() else {
+        stage.stop().await;
+        return corp.stop().await;
+    };
+    let given = format!(
+        "UPDATE directory_user SET role = 'contributor', role_source = 'local', role_under = NULL WHERE id = '{}'",
+        ann.id
+    );
+    let admin = Lock::rows(&url, &given).await.expect("a lock");
+    let (comes, ()) =
+        join(come(&stage, &corp, Some(json!(["staff"]))), admin.commit_when_waited_for()).await;
+    assert_eq!(comes.role, "contributor", "what an admin gave");
+    assert_eq!(stage.user(&ann.id).await.role, "contributor");
     stage.stop().await;
     corp.stop().await;
 }

@@ -12,7 +12,7 @@
 //! | `faults [seconds] [seed]` | that nothing is lost while the store fails at random: half an hour, the debug binary |
 //! | `growth [users]` | a group to 20,000 members, look-ups from 1,000 users to `users`, a group of 100,000 |
 //!
-//! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set. Rates are also given as ratios within the run: the
+//! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set, e.g. to what `tests/postgres durable` prints. Rates are also given as ratios within the run: the
 //! machine may be shared, the ratio stays.
 #![allow(clippy::disallowed_methods, reason = "it plays clients")]
 
@@ -162,6 +162,11 @@ async fn main() -> anyhow::Result<()> {
     let users: Option<usize> = arguments.next().map(|text| text.parse()).transpose()?;
     let store = Store::new().await;
     println!("# {}", if store.superuser_url.is_some() { "Postgres" } else { "SQLite" });
+    let measures = what != "faults";
+    anyhow::ensure!(
+        !measures || store.is_durable().await,
+        "this Postgres does not wait for the disk: use the one of `tests/postgres durable`"
+    );
     match what.as_str() {
         "service" => service(&store, users.unwrap_or(20_000)).await,
         "rivals" => rivals(&store, users.unwrap_or(2_000)).await,

@@ -30,12 +30,32 @@ impl Lock {
         Self::rows(url, &format!("{tenant}; SELECT 1 FROM quota WHERE tenant_id = {whose} FOR UPDATE")).await
     }
 
-    /// Rows on Postgres, by a superuser's URL: those that `selects` locks. `None` as above.
-    pub async fn rows(url: &str, selects: &str) -> Option<Self> {
+    /// Rows on Postgres, by a superuser's URL: those that `statements` lock, or change. `None` as above.
+    pub async fn rows(url: &str, statements: &str) -> Option<Self> {
         let mut connection = PgConnection::connect(url).await.ok()?;
-        let lock = format!("BEGIN; SET LOCAL lock_timeout = '3s'; {selects}");
+        let lock = format!("BEGIN; SET LOCAL lock_timeout = '3s'; {statements}");
         connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(lock))).await.ok()?;
         Some(Lock::Row(connection))
+    }
+
+    /// Commits what was changed, as soon as somebody waits for it.
+    ///
+    /// # Panics
+    /// If nobody does.
+    pub async fn commit_when_waited_for(self) {
+        let Lock::Row(mut connection) = self else { panic!("of rows") };
+        let waits = "SELECT count(*) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        for tries in 0.. {
+            assert!(tries < 200, "nobody waits");
+            let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&mut connection).await.expect("a number");
+            if waiting > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        connection.execute("COMMIT").await.expect("it is changed");
+        let _ = connection.close().await;
     }
 
     /// Lets go, before it returns.

@@ -93,6 +93,9 @@ pub enum Error {
     /// The invitation that they came with was there a moment ago: whoever asks again is decided about without it.
     #[error("the invitation was used meanwhile")]
     InvitationTaken,
+    /// The person was given another role after it was decided what becomes of them.
+    #[error("the person's role changed a moment before")]
+    RoleChanged,
     /// What is to be done with the invitation is not done in its status.
     #[error("the invitation is {}", .status.as_str())]
     InvitationNotPending {
@@ -164,7 +167,7 @@ impl Classified for Error {
             // An admin answers, the other one ends, or is undone.
             Self::Held => Retry::Later,
             Self::NothingHeld | Self::GroupMapped => Retry::Conflict,
-            Self::Restoring | Self::InvitationTaken => Retry::Conflict,
+            Self::Restoring | Self::InvitationTaken | Self::RoleChanged => Retry::Conflict,
             Self::Invalid(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
             Self::LimitReached(refused) => refused.retry(),
@@ -207,7 +210,7 @@ impl From<Error> for Problem {
             Error::NoAddress => Self::new(codes::LINK_REQUIRED),
             Error::ProvenOther => Self::new(codes::SSO_STATE_UNKNOWN),
             Error::InvitationGone => Self::new(Code::INVITATION_GONE),
-            Error::InvitationTaken => Self::new(Code::CONFLICT),
+            Error::InvitationTaken | Error::RoleChanged => Self::new(Code::CONFLICT),
             Error::InvitationNotPending { status } => {
                 Self::new(codes::INVITATION_NOT_PENDING).fact("status", status.as_str())
             }
@@ -365,6 +368,7 @@ mod tests {
             (Error::ProvenOther, "sso.state_unknown", "", None, None),
             (Error::InvitationGone, "invitation.gone", "", None, None),
             (Error::InvitationTaken, "conflict", "", None, None),
+            (Error::RoleChanged, "conflict", "", None, None),
             (not_pending, "invitation.not_pending", "", None, Some(("status", json!("accepted")))),
         ]);
     }

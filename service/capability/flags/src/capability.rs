@@ -5,7 +5,7 @@ use std::time::Duration;
 use modules::ModuleChanged;
 use platform::event::Event as _;
 use platform::retention::Retained;
-use tenancy::{TenantActivated, TenantResumed, TenantUpdated};
+use tenancy::{TenantActivated, TenantRestored, TenantResumed, TenantUpdated};
 use web::{Capability, When};
 
 use crate::codes;
@@ -34,6 +34,7 @@ pub fn capability() -> Capability {
                 TenantActivated::TYPE,
                 TenantUpdated::TYPE,
                 TenantResumed::TYPE,
+                TenantRestored::TYPE,
             ],
             |_| Box::new(FlagsChanged),
         )

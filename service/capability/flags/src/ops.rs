@@ -144,7 +144,7 @@ async fn find_locked(tx: &PlatformTx, key: &str) -> Result<flag::Model, Error> {
 }
 
 pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Result<(), Error> {
-    tenancy::get(tx).await?;
+    tenancy::undeleted(tx).await?;
     let found = tx.one(tx.shared::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
     let definition = definition(&found.ok_or(Error::NotFound)?)?;
     if !definition.variants.contains_key(variant) {

@@ -158,7 +158,7 @@ struct Pushed {
     row: push::Model,
     verdict: Verdict,
     /// The version that the module says it has, if it says one.
-    applied: Option<i64>,
+    applied: Option<Value>,
 }
 
 async fn send(tools: &Tools, round: &Round) -> Result<Vec<Pushed>, JobError> {
@@ -182,7 +182,8 @@ async fn send(tools: &Tools, round: &Round) -> Result<Vec<Pushed>, JobError> {
         let said: Value = serde_json::from_str(said).unwrap_or_default();
         let verdict = verdict(&answer);
         failures.set(if verdict == Verdict::Delivered { 0 } else { failures.get() + 1 });
-        let applied = said.get("appliedVersion").or(said.get("version")).and_then(Value::as_i64);
+        let own = said.get("version").filter(|one| one.is_i64());
+        let applied = said.get("appliedVersion").filter(|one| !one.is_null()).or(own).cloned();
         Some(Pushed { row: due.row.clone(), verdict, applied })
     });
     let sent: Vec<_> = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE).collect().await;
@@ -205,25 +206,25 @@ async fn record_results(service: &PlatformService, module: Uuid, done: Vec<Pushe
     service.db.write(&Ctx::system("flags"), work).await
 }
 
-/// Whether a module can have this version: one that JSON holds exactly wherever it is read (RFC 8259, section 6).
-pub(crate) fn is_version(version: i64) -> bool {
-    const LAST: i64 = (1 << 53) - 1;
-    (0..=LAST).contains(&version)
-}
+/// The largest version that a module may say it has: one later than that is the largest integer which every reader of JSON has exactly
+/// (RFC 8259, section 6).
+pub(crate) const VERSION_MAX: i64 = (1 << 53) - 2;
 
 async fn record_result(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), DbError> {
     let (row, version) = (&one.row, one.row.version);
-    let why = match (&one.verdict, one.applied) {
-        // It has a later one: of a store that was put back to a backup since. Ours must become the latest again.
-        (Verdict::Delivered, Some(applied)) if applied > version && is_version(applied) => {
-            return store::raise_above(tx, row, applied).await;
-        }
-        (Verdict::Delivered, Some(applied)) if applied != version => {
-            format!("the module says that it has version {applied}")
-        }
-        (Verdict::Delivered, _) => {
-            return store::confirm_pushed(tx, row).await;
-        }
+    let why = match (&one.verdict, &one.applied) {
+        (Verdict::Delivered, None) => return store::confirm_pushed(tx, row).await,
+        (Verdict::Delivered, Some(said)) => match said.as_i64() {
+            Some(applied) if applied == version => return store::confirm_pushed(tx, row).await,
+            // It has a later one: of a store that was put back to a backup since. Ours must become the latest again.
+            Some(applied) if (version..=VERSION_MAX).contains(&applied) => {
+                return store::raise_above(tx, row, applied).await;
+            }
+            _ => {
+                let said: String = said.to_string().chars().take(100).collect();
+                format!("the module says that it has version {said}")
+            }
+        },
         (Verdict::Gone, _) => "answered 410".to_owned(),
         (Verdict::Failed { why, .. } | Verdict::Permanent(why), _) => why.clone(),
     };

@@ -46,7 +46,7 @@ pub(crate) async fn refresh(
             let mut changed = Vec::new();
             for module in modules.iter().filter(|module| module.profile == profile) {
                 match there.get(&(tenant.id, module.id)) {
-                    // A module that never had the flags of a tenant gets none of one that is about to go.
+                    // A module that never had the flags of a tenant gets none of one that is being removed.
                     None if tenant.status == Status::Deprovisioning => continue,
                     None => new.push(first(TenantId(tenant.id), module.id, digest.clone(), tx.now())),
                     Some(before) if *before != digest => changed.push(module.id),

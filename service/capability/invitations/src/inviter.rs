@@ -8,9 +8,6 @@ use uuid::Uuid;
 
 use crate::error::Error;
 
-/// Characters of a name that a mail shows.
-const NAME_MAX: usize = 200;
-
 /// The name of the person whom `given` names by id or user name, else that of the tenant.
 ///
 /// # Errors
@@ -28,21 +25,5 @@ pub(crate) async fn name(
     };
     let detail = "must be an active user of the tenant: an id, or a user name of the organization";
     let person = person.filter(|person| person.may_come()).ok_or_else(|| Invalid::at("/inviter", detail))?;
-    Ok(fit(directory::name_of(&person)))
-}
-
-/// A name as it fits into one line.
-fn fit(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_line_of_some_length() {
-        assert_eq!(fit("Ann\r\nBcc: x"), "AnnBcc: x");
-        assert_eq!(fit(&"x".repeat(1000)).len(), NAME_MAX);
-    }
+    Ok(identity_core::name_of(directory::name_of(&person)))
 }

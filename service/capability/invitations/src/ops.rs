@@ -18,7 +18,7 @@ use web::{IfMatch, Tools};
 use crate::error::Error;
 use crate::settings::Settings;
 
-/// Invitations in memory while all are revoked.
+/// How many invitations are revoked at a time.
 const AT_ONCE: u64 = 500;
 /// What an invitation's token begins with.
 const PREFIX: &str = "tnt_inv_";
@@ -302,6 +302,8 @@ pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), 
 /// # Errors
 /// [`Error::Directory`], [`Error::Store`]
 pub async fn revoke_all(tx: &mut Tx) -> Result<(), Error> {
+    // All of them before the first one's seat: locks have an order.
+    tx.lock_all::<_, Uuid>(pending(tx), Column::Id).await?;
     loop {
         let rows = tx.lock_rows(pending(tx).limit(AT_ONCE), Column::Id).await?;
         if rows.is_empty() {

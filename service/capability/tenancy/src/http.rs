@@ -12,7 +12,7 @@ pub(crate) use instances::EVENTS;
 pub use instances::{Instance, InstanceAvailable};
 pub use organizations::Organization;
 pub use plans::Plan;
-pub use tenants::{NAME_MAX, Tenant};
+pub use tenants::Tenant;
 
 /// The routes.
 pub(crate) fn routes() -> Routes {

@@ -20,7 +20,7 @@ pub use across::{each, in_use_after, of_ids};
 pub use capability::capability;
 pub use entity::tenancy::plan::times as rate_multiplier;
 pub use error::Error;
-pub use http::{Instance, InstanceAvailable, NAME_MAX, Organization, Plan, Tenant};
+pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant};
 pub use lookup::{by_customer, by_external_id, by_idp_alias, by_issuer};
 pub use model::{Asks, Status, Verb, issuer_of};
 pub use ops::{

@@ -104,6 +104,24 @@ pub async fn active(view: &View) -> Result<tenant::Model, Error> {
     Ok(row)
 }
 
+/// The tenant, unless it is deleted; nobody deletes it until the transaction ends.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Unusable`]
+pub async fn undeleted(tx: &Tx) -> Result<tenant::Model, Error> {
+    let select = tx.select::<tenant::Entity>().filter(tenant::Column::DryRunOf.is_null());
+    let row = tx.lock_key_share(select).await?.ok_or(Error::NotFound)?;
+    if row.status == Status::Deleted { Err(Error::not_in(row.status)) } else { Ok(row) }
+}
+
+/// Writes the tenant, which was locked, in its next version.
+///
+/// # Errors
+/// [`DbError`] if the store fails.
+pub async fn put(tx: &Tx, row: tenant::Model) -> Result<(), DbError> {
+    tx.update(tenant::Model { version: row.version + 1, updated_at: tx.now(), ..row }).await
+}
+
 /// The tenant, locked.
 ///
 /// # Errors

@@ -7,12 +7,14 @@
 mod domain;
 mod fold;
 mod forbidden;
+mod name;
 mod people;
 mod subject;
 
 pub use domain::{domain, domain_of, is_email};
 pub use fold::{SHADOW, fold, fold_within, shadow, shadowed};
 pub use forbidden::{Forbidden, check};
+pub use name::{NAME_MAX, name_of};
 pub use people::{
     Claim, Decision, DomainOf, Enforced, Facts, First, Found, Given, Grant, Groups, Home, Invitation, Known,
     KnownAs, Others, Pending, Person, Policy, Proof, Reason, RoleFrom, Source, Vouched, connection_of,

@@ -192,7 +192,7 @@ impl Operation {
         if let Some(id) = self.id.as_deref().and_then(|id| ids.get(id.strip_prefix(REFERENCE)?)) {
             self.id = Some(id.clone());
         }
-        let mut data = String::with_capacity(self.data.len());
+        let mut data = String::new();
         let mut end = 0;
         for (at, name) in mentions(&self.data) {
             let Some(id) = ids.get(name) else { continue };

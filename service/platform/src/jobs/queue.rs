@@ -79,10 +79,12 @@ pub(super) enum Outcome {
 
 const END_LEASE: CrossTenantStatement = CrossTenantStatement::new(
     "UPDATE job SET status = $3, next_run_at = $4, last_error = $5, finished_at = $6, \
-     lease_owner = NULL, lease_expires_at = NULL WHERE id = $1 AND lease_owner = $2 AND status = 'running'",
+     lease_owner = NULL, lease_expires_at = NULL \
+     WHERE id = $1 AND lease_owner = $2 AND attempts = $7 AND status = 'running'",
 );
 
-/// Ends the lease of `job`. Nothing happens if the lease was lost meanwhile: whoever has it now records it.
+/// Ends the lease of `job`, of this attempt. Nothing happens if the lease was lost meanwhile: whoever has it now records it, which may be
+/// this worker, at another attempt.
 pub(super) async fn finalize(
     tx: &mut PlatformTx,
     job: &job::Model,
@@ -102,7 +104,7 @@ pub(super) async fn finalize(
     };
     let reason = reason.map(|text: String| text.chars().take(ERROR_MAX).collect::<String>());
     let finished = (status != JobStatus::Pending).then(|| tx.now());
-    let values = vec![job.id.into(), owner.into(), status.into(), at.into(), reason.into(), finished.into()];
+    let values = vec![job.id.into(), owner.into(), status.into(), at.into(), reason.into(), finished.into(), job.attempts.into()];
     tx.execute(&END_LEASE, values).await?;
     Ok(())
 }

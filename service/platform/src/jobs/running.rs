@@ -60,8 +60,8 @@ fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[derive(Debug, Default)]
 struct Inner {
     loads: Mutex<BTreeMap<Class, Load>>,
-    /// Dropped when the lease of the job is lost.
-    leases: Mutex<HashMap<Uuid, oneshot::Sender<()>>>,
+    /// By job and attempt; dropped when the lease is lost.
+    leases: Mutex<HashMap<(Uuid, i64), oneshot::Sender<()>>>,
     /// A job ended, or went outside.
     changed: Notify,
 }
@@ -69,20 +69,20 @@ struct Inner {
 /// A job's place, for as long as it runs.
 #[derive(Debug)]
 pub(super) struct Place {
-    id: Uuid,
+    lease: (Uuid, i64),
     class: Class,
     lost: oneshot::Receiver<()>,
     running: Running,
 }
 
 impl Running {
-    /// A job begins.
-    pub(super) fn begin(&self, id: Uuid, class: Class) -> Place {
-        let (lease, lost) = oneshot::channel();
-        lock(&self.inner.leases).insert(id, lease);
+    /// An attempt of a job begins.
+    pub(super) fn begin(&self, lease: (Uuid, i64), class: Class) -> Place {
+        let (held, lost) = oneshot::channel();
+        lock(&self.inner.leases).insert(lease, held);
         self.count(class, |load| load.running += 1);
         metrics::gauge!("tenantry_jobs_running", "class" => class.name()).increment(1.0);
-        Place { id, class, lost, running: self.clone() }
+        Place { lease, class, lost, running: self.clone() }
     }
 
     /// Which classes take no further job for now.
@@ -97,15 +97,13 @@ impl Running {
 
     /// The jobs whose leases are to be renewed.
     pub(super) fn ids(&self) -> Vec<Uuid> {
-        lock(&self.inner.leases).keys().copied().collect()
+        lock(&self.inner.leases).keys().map(|(id, _)| *id).collect()
     }
 
     /// Of `asked`, those that are not `held` any more are lost: somebody else has them now.
     pub(super) fn lose(&self, asked: &[Uuid], held: &HashSet<Uuid>) {
         let mut leases = lock(&self.inner.leases);
-        for id in asked.iter().filter(|id| !held.contains(*id)) {
-            leases.remove(id);
-        }
+        leases.retain(|(id, _), _| held.contains(id) || !asked.contains(id));
     }
 
     fn count(&self, class: Class, change: impl FnOnce(&mut Load)) {
@@ -127,7 +125,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.running.inner.leases).remove(&self.id);
+        lock(&self.running.inner.leases).remove(&self.lease);
         self.running.count(self.class, |load| load.running = load.running.saturating_sub(1));
         metrics::gauge!("tenantry_jobs_running", "class" => self.class.name()).decrement(1.0);
         self.running.inner.changed.notify_one();
@@ -146,7 +144,7 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_asks_several_at_once_is_outside_once_until_the_last_has_answered() {
         let running = Running::default();
-        let mut place = running.begin(Uuid::nil(), Class::Delivery);
+        let mut place = running.begin((Uuid::nil(), 1), Class::Delivery);
         let seen = running.clone();
         place
             .run(async {
@@ -179,10 +177,15 @@ mod tests {
     async fn a_job_ends_when_somebody_else_has_its_lease() {
         let running = Running::default();
         let (mine, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let (mut place, mut lost) = (running.begin(mine, Class::Mail), running.begin(other, Class::Mail));
+        let (mut place, mut lost) = (running.begin((mine, 1), Class::Mail), running.begin((other, 1), Class::Mail));
         running.lose(&[mine, other], &HashSet::from([mine]));
         assert_eq!(lost.run(std::future::pending::<()>()).await, None);
         assert_eq!(place.run(async { 7 }).await, Some(7));
+        assert_eq!(running.ids(), [mine]);
+        // An attempt before, whose outcome is not recorded yet, takes nothing of this one with it.
+        let mut again = running.begin((mine, 2), Class::Mail);
+        drop(place);
+        assert_eq!(again.run(async { 7 }).await, Some(7));
         assert_eq!(running.ids(), [mine]);
     }
 }

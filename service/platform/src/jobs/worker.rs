@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use entity::platform::job;
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::Instrument as _;
 
 use super::class::{Class, Closed};
@@ -22,7 +22,7 @@ use crate::{DbError, PlatformTx, Timestamp};
 
 /// One attempt may take this long; a lease is renewed meanwhile.
 const ATTEMPT_MAX: Duration = Duration::from_secs(120);
-/// For so long a store that can't record the outcome of an attempt is asked again.
+/// How long recording an outcome is tried again.
 const RECORDING_MAX: Duration = Duration::from_secs(30);
 
 /// Claims and runs jobs until told to stop.
@@ -135,7 +135,7 @@ impl Worker {
         Ok(job.map(|job| {
             // One that nobody can run ends at once, whatever else goes on.
             let class = self.handlers.get(job.kind.as_str()).map_or(Class::Maintenance, |one| one.class);
-            let place = self.running.begin(job.id, class);
+            let place = self.running.begin((job.id, job.attempts), class);
             (job, place)
         }))
     }
@@ -213,19 +213,24 @@ impl Worker {
         self.finalize(&job, outcome).await;
     }
 
-    /// Records how an attempt ended. The job holds its lease meanwhile: what it did outside, e.g. a mail that it sent, isn't done a second
-    /// time because the store was busy for a moment.
+    /// Records how an attempt ended. Its lease is renewed meanwhile, so as long as nobody else has taken it over, what the job did outside,
+    /// e.g. a mail that it sent, isn't done a second time because the store was busy for a moment.
     async fn finalize(&self, job: &job::Model, outcome: Outcome) {
         let record = async |tx: &mut PlatformTx| queue::finalize(tx, job, &outcome).await;
-        let recorded = async {
-            while let Err(error) = self.db.write_platform(&queue::ctx(), record).await {
-                tracing::warn!(error = %chain(&error), "a job's outcome could not be recorded yet");
-                sleep(self.config.poll).await;
+        let until = Instant::now() + RECORDING_MAX;
+        let mut tried_before = false;
+        while let Err(error) = self.db.write_platform(&queue::ctx(), record).await {
+            let why = chain(&error);
+            if Instant::now() >= until {
+                // The lease will expire and the job run again: it is idempotent.
+                tracing::error!(error = %why, "a job's outcome is not recorded: it will run again");
+                return;
             }
-        };
-        if timeout(RECORDING_MAX, recorded).await.is_err() {
-            // The lease will expire and the job run again: it is idempotent.
-            tracing::error!("a job's outcome is not recorded");
+            if !tried_before {
+                tracing::warn!(error = %why, "a job's outcome could not be recorded; it is tried again");
+            }
+            tried_before = true;
+            sleep(self.config.poll).await;
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Schema changes: each and its record in one transaction, on both stores.
+//! Schema changes: each and its record in one transaction, on both stores; an empty store gets all of them in one, which the disk syncs
+//! once.
 //!
 //! An older binary wrote the statements of a change one by one on SQLite; killed between two of them it left a store that never
 //! started again. Such a store is recognised by a change that isn't recorded and can't be made because its tables are there. If
@@ -35,6 +36,14 @@ pub(crate) async fn migrate(config: &Database, url: &str) -> Result<Vec<String>,
 }
 
 async fn all(connection: &DatabaseConnection, backend: DbBackend) -> Result<Vec<String>, DbError> {
+    match first(connection, backend).await {
+        Ok(Some(applied)) => return Ok(applied),
+        Ok(None) => {}
+        Err(Stuck { change, error }) if is_left_half_way(&error) => {
+            return anew(connection, backend, &change).await;
+        }
+        Err(Stuck { error, .. }) => return Err(error.into()),
+    }
     let mut applied = Vec::new();
     for change in migration::Migrator::migrations() {
         match one(connection, backend, change.as_ref()).await {
@@ -45,6 +54,43 @@ async fn all(connection: &DatabaseConnection, backend: DbBackend) -> Result<Vec<
             }
             Err(error) => return Err(error.into()),
         }
+    }
+    Ok(applied)
+}
+
+/// A change that can't be made.
+struct Stuck {
+    change: String,
+    error: DbErr,
+}
+
+impl From<DbErr> for Stuck {
+    fn from(error: DbErr) -> Self {
+        Self { change: String::new(), error }
+    }
+}
+
+/// Applies all changes in one transaction where none is recorded. `None`: some are.
+async fn first(connection: &DatabaseConnection, backend: DbBackend) -> Result<Option<Vec<String>>, Stuck> {
+    let transaction = begin(connection, backend).await?;
+    install(&transaction, backend).await?;
+    let any = Statement::from_string(backend, "SELECT version FROM seaql_migrations LIMIT 1");
+    if transaction.query_one_raw(any).await?.is_some() {
+        transaction.rollback().await?;
+        return Ok(None);
+    }
+    let applied = apply_all(&transaction, backend).await?;
+    transaction.commit().await?;
+    Ok(Some(applied))
+}
+
+async fn apply_all(transaction: &DatabaseTransaction, backend: DbBackend) -> Result<Vec<String>, Stuck> {
+    let mut applied = Vec::new();
+    for change in migration::Migrator::migrations() {
+        let name = change.name().to_owned();
+        let stuck = |error| Stuck { change: name.clone(), error };
+        apply(transaction, backend, change.as_ref()).await.map_err(stuck)?;
+        applied.push(name);
     }
     Ok(applied)
 }
@@ -138,11 +184,7 @@ async fn anew(
         }
     }
     transaction.execute_unprepared("DELETE FROM seaql_migrations").await?;
-    let mut applied = Vec::new();
-    for change in migration::Migrator::migrations() {
-        apply(&transaction, backend, change.as_ref()).await?;
-        applied.push(change.name().to_owned());
-    }
+    let applied = apply_all(&transaction, backend).await.map_err(|stuck| stuck.error)?;
     transaction.commit().await?;
     connection.execute_unprepared("PRAGMA foreign_keys = ON").await?;
     tracing::warn!(change = stuck, "an interrupted first start was cleared away and made anew");

@@ -25,9 +25,6 @@ use crate::ops::roles::NewRole;
 use crate::ops::users::{self, NewUser, Origin, Writer};
 use crate::store::users as store;
 
-/// Characters of a name that are stored.
-const NAME_MAX: usize = 200;
-
 pub(super) async fn apply(
     tx: &mut Tx,
     mut loaded: Loaded,
@@ -85,12 +82,19 @@ struct Becomes {
     role: Option<Given>,
     invitation: Invitation,
     /// The role that they had when it was decided.
-    had: TenantRole,
+    had: Role,
+}
+
+/// A role, where it comes from, and what is under it.
+type Role = (TenantRole, RoleSource, Option<TenantRole>);
+
+fn role_of(row: &user::Model) -> Role {
+    (row.role.0, row.role_source, row.role_under.map(|under| under.0))
 }
 
 impl Becomes {
     fn of(row: &user::Model, role: Option<Given>, invitation: Invitation) -> Self {
-        Self { role, invitation, had: row.role.0 }
+        Self { role, invitation, had: role_of(row) }
     }
 }
 
@@ -121,9 +125,14 @@ async fn given(
         return Ok(row);
     }
     let row = locked(tx, &row).await?;
+    // A group of the directory gave a role since: it stays the group's. Of any other it is decided again.
+    let role = role.filter(|_| row.role_source != RoleSource::Group);
+    if role.is_some() && role_of(&row) != had {
+        return Err(Error::RoleChanged);
+    }
     consume(tx, invitation, row.id, applicant).await?;
     match role {
-        Some(given) => give(tx, row, given, had).await,
+        Some(given) => Ok(roles::give(tx, row, new_role(given)).await?),
         None => Ok(row),
     }
 }
@@ -140,16 +149,6 @@ async fn link(tx: &mut Tx, row: &user::Model, applicant: &Applicant<'_>) -> Resu
 async fn locked(tx: &Tx, row: &user::Model) -> Result<user::Model, Error> {
     let found = store::user_locked(tx, OrganizationId(row.organization_id), row.id).await?;
     found.filter(user::Model::may_come).ok_or_else(Error::deactivated)
-}
-
-async fn give(tx: &mut Tx, row: user::Model, given: Given, had: TenantRole) -> Result<user::Model, Error> {
-    // Decided over another role than the one that they have: what somebody gave since is raised, and never lowered. What a group of the
-    // directory gave stays the group's.
-    let lowers = row.role.0 != had && !given.role.outranks(row.role.0);
-    if row.role_source == RoleSource::Group || lowers {
-        return Ok(row);
-    }
-    roles::give(tx, row, new_role(given)).await
 }
 
 fn new_role(given: Given) -> NewRole {
@@ -304,17 +303,12 @@ async fn named(
     resource.insert("userName".to_owned(), user_name.into());
     resource.insert("active".to_owned(), true.into());
     if let Some(name) = name {
-        resource.insert("displayName".to_owned(), shown(name).into());
+        resource.insert("displayName".to_owned(), identity_core::name_of(name).into());
     }
     if let Some(address) = applicant.address {
         resource.insert("emails".to_owned(), json!([{"value": address, "primary": true}]));
     }
     Ok(resource)
-}
-
-/// A name as it is stored and shown.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect()
 }
 
 /// A user name for whom only a subject is known. Subjects that differ are two people, though their names be one without case; the same

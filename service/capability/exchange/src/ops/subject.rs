@@ -27,9 +27,9 @@ use crate::settings::{GatewayHeaders, Settings};
 
 /// Bytes of a token that is looked at.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
-/// Bytes of a gateway's header.
+/// Bytes of a gateway's header that names somebody, or where they belong.
 const GATEWAY_TEXT_MAX: usize = 255;
-/// Bytes of those that list roles and say a name.
+/// Bytes of those that list roles or give a name.
 const GATEWAY_LONG_MAX: usize = 4 * 1024;
 /// Registrations of one issuer, by audience.
 pub(crate) const REGISTRATIONS_MAX: u64 = 50;

@@ -18,7 +18,7 @@ use web::{
 };
 
 use crate::jobs::push_flags::PushFlags;
-use crate::push;
+use crate::push::VERSION_MAX;
 use crate::push::unconfirmed;
 use crate::store;
 
@@ -173,7 +173,8 @@ impl Input for AppliedInput {
         errors.require((1..=REPORTED_MAX).contains(&self.items.len()), "/items", "must have 1 to 1000 items");
         for (at, item) in self.items.iter().enumerate() {
             let at = format!("/items/{at}/version");
-            errors.require(push::is_version(item.version), &at, "must be from 0 to 9007199254740991");
+            let fits = (0..=VERSION_MAX).contains(&item.version);
+            errors.require(fits, &at, &format!("must be from 0 to {VERSION_MAX}"));
         }
     }
 }

@@ -128,7 +128,7 @@ impl Input for NewTenant {
         let fits = web::is_slug(&self.slug) && Uuid::try_parse(&self.slug).is_err();
         errors.require(fits, "/slug", "must be a DNS label and not a UUID");
         errors.require(!RESERVED.contains(&self.slug.as_str()), "/slug", "is reserved");
-        errors.text("/name", &self.name, tenancy::NAME_MAX);
+        errors.text("/name", &self.name, identity_core::NAME_MAX);
         one_of(errors, "/isolation", self.isolation.as_ref(), Isolation::TEXTS);
         if let Some(region) = &self.region {
             errors.text("/region", region, 100);

@@ -28,28 +28,29 @@ async fn remove_keys(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Le
 /// Removes all but the quotas, which have a step of their own.
 pub(super) async fn purge(tx: &mut Tx) -> Result<(), StepError> {
     scim::remove_all(tx).await?;
-    let tables = OWNED_BY_TENANT.into_iter().filter(|table| !table.starts_with("quota"));
-    let removed = remove_rows(tx, tables).await?;
+    let removed = remove_rows(tx, |table| !is_of_quotas(table)).await?;
     record(tx, removed);
     Ok(())
 }
 
-/// Removes what was added since, e.g. by a request that was under way, or by the flags that a module registered meanwhile is to get.
+/// Removes what was added after the step, e.g. by a request that was under way, or by a module that is registered meanwhile.
 pub(super) async fn purge_late(tx: &mut Tx) -> Result<(), StepError> {
-    let removed = remove_rows(tx, OWNED_BY_TENANT.into_iter()).await?;
+    scim::remove_all(tx).await?;
+    let removed = remove_rows(tx, |_| true).await?;
     if !removed.is_empty() {
         record(tx, removed);
     }
     Ok(())
 }
 
-/// How many rows each table had.
-async fn remove_rows(
-    tx: &Tx,
-    tables: impl Iterator<Item = &'static str>,
-) -> Result<Map<String, Value>, StepError> {
+pub(super) fn is_of_quotas(table: &str) -> bool {
+    table.starts_with("quota")
+}
+
+/// Removes the rows of these tables, and says how many each had.
+pub(super) async fn remove_rows(tx: &Tx, of: impl Fn(&str) -> bool) -> Result<Map<String, Value>, StepError> {
     let mut removed = Map::new();
-    for table in tables {
+    for table in OWNED_BY_TENANT.into_iter().filter(|table| of(table)) {
         let rows = store::remove_rows(tx, table).await?;
         if rows > 0 {
             removed.insert(table.to_owned(), rows.into());

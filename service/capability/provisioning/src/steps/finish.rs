@@ -14,7 +14,7 @@ use crate::store;
 
 pub(super) const PROVE: Step = Step {
     name: "finish",
-    does: "removes what was added since, proves that nothing is left, here or outside, and forgets who the owner was",
+    does: "removes what was added after the step `directory`, proves that nothing is left, here or outside, and forgets who the owner was",
     waits_for: None,
     away: Some(|attempt, tenant| Box::pin(require_absent(attempt, tenant))),
     commit: |_, tx, _| Box::pin(finish(tx)),
@@ -39,6 +39,8 @@ async fn require_absent(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result
 
 /// Counts what is left of the tenant in every table; the count is recorded as the proof.
 async fn finish(tx: &mut Tx) -> Result<(), StepError> {
+    // Locked first: what is being added at this moment is waited for, and whoever comes later finds a tenant that is deleted.
+    tenancy::locked(tx).await?;
     directory::purge_late(tx).await?;
     let mut counted = Map::new();
     for table in OWNED_BY_TENANT {

@@ -11,7 +11,7 @@ pub(super) const PUSH: Step = Step {
         flags::push_all(tx);
         Box::pin(async { Ok(()) })
     },
-    undo: Undo::Nothing("what becomes of the tenant reaches the modules by a push of its own"),
+    undo: Undo::Nothing("a module keeps the flags that it got; no push follows until the tenant is tried again"),
 };
 
-pub(super) const REPAIR: Step = PUSH;
+pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired stays"), ..PUSH };

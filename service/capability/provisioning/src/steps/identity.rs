@@ -40,22 +40,20 @@ async fn ensure(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt,
 /// Stores what the backend made: its id there, and how its tokens name the tenant.
 async fn store_made(tx: &mut Tx, learnt: &Learnt) -> Result<(), StepError> {
     let Some(made) = &learnt.identity else { return Ok(()) };
-    let mut row = changed(tx).await?;
+    // Locked: somebody may suspend or rename it at this moment.
+    let before = tenancy::locked(tx).await?;
+    let mut row = before.clone();
     row.identity_external_id = made.external_id.clone().or(row.identity_external_id);
     if let Some(issuer) = &made.issuer {
         row.identity_issuer = issuer.own().or(row.identity_issuer);
         register(tx, issuer).await?;
     }
-    tx.update(row.clone()).await?;
-    let backend = row.identity_backend;
-    tx.record("tenant.identity", Target::new("tenant", row.id).with(serde_json::json!({"backend": backend})));
+    let target = Target::new("tenant", row.id).with(serde_json::json!({"backend": row.identity_backend}));
+    if row != before {
+        tenancy::put(tx, row).await?;
+    }
+    tx.record("tenant.identity", target);
     Ok(())
-}
-
-/// The tenant, locked, in its next version: somebody may suspend or rename it at this moment.
-async fn changed(tx: &Tx) -> Result<tenant::Model, StepError> {
-    let row = tenancy::locked(tx).await?;
-    Ok(tenant::Model { version: row.version + 1, updated_at: tx.now(), ..row })
 }
 
 async fn remove(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
@@ -66,12 +64,12 @@ async fn remove(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt,
 
 /// Forgets what was learnt; an issuer that only this tenant had goes too.
 async fn forget_learnt(tx: &mut Tx) -> Result<(), StepError> {
-    let mut row = changed(tx).await?;
+    let mut row = tenancy::locked(tx).await?;
     if let Some(issuer) = row.identity_issuer.take() {
         forget(tx, &issuer).await?;
     }
     tx.record("tenant.identity_remove", Target::new("tenant", row.id));
-    Ok(tx.update(row).await?)
+    Ok(tenancy::put(tx, row).await?)
 }
 
 /// Forgets an issuer that only this tenant had.

@@ -1,12 +1,10 @@
 //! The quotas of the tenant's plan.
 
-use entity::scope::OWNED_BY_TENANT;
 use platform::{Target, Tx, Work};
 use serde_json::Value;
 
-use super::{Attempt, NEVER_GIVEN_UP, Step, Undo};
+use super::{Attempt, NEVER_GIVEN_UP, Step, Undo, directory};
 use crate::model::StepError;
-use crate::store;
 
 pub(super) const SET: Step = Step {
     name: "quotas",
@@ -37,9 +35,7 @@ async fn set(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
 }
 
 async fn remove(tx: &mut Tx) -> Result<(), StepError> {
-    for table in OWNED_BY_TENANT.into_iter().filter(|table| table.starts_with("quota")) {
-        store::remove_rows(tx, table).await?;
-    }
+    directory::remove_rows(tx, directory::is_of_quotas).await?;
     tx.record("quota.delete", Target::new("tenant", tx.tenant()));
     Ok(())
 }

@@ -21,8 +21,6 @@ use crate::error::Error;
 use crate::model::Status;
 use crate::ops;
 
-/// Characters of a tenant's name.
-pub const NAME_MAX: usize = 200;
 const ONE: &str = "/api/v1/tenants/{tenant}";
 const MANAGE: Access = Access::Key(Permission::TenantsManage);
 
@@ -182,7 +180,7 @@ pub(crate) struct TenantChange {
 impl Input for TenantChange {
     fn check(&self, errors: &mut FieldErrors) {
         if let Some(name) = &self.name {
-            errors.text("/name", name, NAME_MAX);
+            errors.text("/name", name, identity_core::NAME_MAX);
         }
     }
 }

@@ -240,7 +240,7 @@ fn link(facts: &Facts, person: &Person) -> Decision {
     if let Some(grant) = &claim.grant {
         let others = if grant.signed_in == Some(person.id) { Others::Stay } else { others };
         let (role, invitation) = granted(facts, grant, person.organization);
-        return Decision::Linked { user: person.id, role: raised(person, role), invitation, others };
+        return Decision::Linked { user: person.id, role: raised(facts, person, role), invitation, others };
     }
     match person.known_as {
         KnownAs::Other => return Decision::Refused(Reason::OtherSubject),
@@ -273,19 +273,28 @@ fn role_and_invitation(facts: &Facts, person: &Person) -> (Option<Given>, Invita
     if let Some(Given { role, from, under }) = groups {
         (grouped.role, grouped.role_from, grouped.under) = (role, from, under);
     }
-    (raised(&grouped, pending.role).or(groups), Invitation::Accepted(pending.id))
+    (raised(facts, &grouped, pending.role).or(groups), Invitation::Accepted(pending.id))
 }
 
-/// An invitation raises a role, or what is left when the sign-in takes its role back, and never lowers either; what a directory's group
-/// gives stays the group's.
-fn raised(person: &Person, role: TenantRole) -> Option<Given> {
-    let is_left = |under: Option<TenantRole>| under.is_none_or(|under| role.outranks(under));
+/// An invitation raises a role, and what is left when the sign-in takes its role back, and lowers neither; what a directory's group gives
+/// stays the group's.
+fn raised(facts: &Facts, person: &Person, role: TenantRole) -> Option<Given> {
+    let left = left_of(facts, person);
     match person.role_from {
         RoleFrom::Directory => None,
-        RoleFrom::Local | RoleFrom::SignIn if role.outranks(person.role) => Some(Given::here(role)),
-        RoleFrom::SignIn if is_left(person.under) => Some(Given::at_sign_in(person.role, Some(role))),
-        RoleFrom::Local | RoleFrom::SignIn => None,
+        RoleFrom::Local => role.outranks(person.role).then_some(Given::here(role)),
+        RoleFrom::SignIn if role.outranks(person.role) => Some(Given::here(higher(role, left))),
+        RoleFrom::SignIn => role.outranks(left).then_some(Given::at_sign_in(person.role, Some(role))),
     }
+}
+
+fn higher(one: TenantRole, other: TenantRole) -> TenantRole {
+    if other.outranks(one) { other } else { one }
+}
+
+/// What somebody has when the sign-in takes its role back: what was given here, or the organization's default role.
+fn left_of(facts: &Facts, person: &Person) -> TenantRole {
+    person.under.unwrap_or(facts.policy(person.organization).default_role)
 }
 
 /// The role that an admin let somebody in with. Whom they let in by approving a request may have been invited meanwhile: the higher role
@@ -321,9 +330,7 @@ fn by_groups(facts: &Facts, person: &Person) -> Option<Given> {
     let said = said.filter(|role| !by_backend || under.is_none_or(|under| role.outranks(under)));
     let given = match (said, person.role_from) {
         (Some(role), _) => Given::at_sign_in(role, under),
-        (None, RoleFrom::SignIn) => {
-            Given::here(under.unwrap_or(facts.policy(person.organization).default_role))
-        }
+        (None, RoleFrom::SignIn) => Given::here(left_of(facts, person)),
         (None, RoleFrom::Local | RoleFrom::Directory) => return None,
     };
     (given.role != person.role || given.from != person.role_from).then_some(given)

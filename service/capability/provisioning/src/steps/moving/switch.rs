@@ -1,6 +1,5 @@
 //! The moment from which the tenant is somewhere else.
 
-use entity::tenancy::tenant;
 use platform::{Target, Tx, Work};
 use tenancy::TenantMoved;
 
@@ -49,7 +48,6 @@ async fn switch_realm(attempt: &Attempt<'_>, tx: &mut Tx, end: End) -> Result<()
         End::From => from,
         End::To => to,
     };
-    let row = tenancy::locked(tx).await?;
-    let row = tenant::Model { version: row.version + 1, updated_at: tx.now(), ..realm.with(row) };
-    Ok(tx.update(row).await?)
+    let row = realm.with(tenancy::locked(tx).await?);
+    Ok(tenancy::put(tx, row).await?)
 }
