@@ -307,9 +307,12 @@ async fn only_a_gateway_is_believed_about_identities() {
     asserted(&module).await.refused(400, "validation.failed");
     asserted(&app.operator).await.refused(400, "validation.failed");
     // What is too long isn't as good as absent.
-    for (header, most, status) in
-        [("X-User-ID", 255, 200), ("X-Org-ID", 255, 404), ("X-User-Name", 4096, 200), ("X-User-Roles", 4096, 200)]
-    {
+    for (header, most, status) in [
+        ("X-User-ID", 255, 200),
+        ("X-Org-ID", 255, 404),
+        ("X-User-Name", 4096, 200),
+        ("X-User-Roles", 4096, 200),
+    ] {
         for (length, status) in [(most, status), (most + 1, 400)] {
             let headers = [("X-User-ID", "u1"), ("X-Org-ID", "org_acme"), (header, &*"r".repeat(length))];
             let request = gateway.request(Method::POST, "/api/internal/sso/exchange").json(&json!({}));

@@ -388,7 +388,11 @@ async fn what_is_added_to_a_tenant_that_goes_goes_with_it() {
     world.app.operator.put("/api/v1/tenants/late/flags/beta", json!({"variant": "on"})).await.expect(200);
     eventually("the flags to be evaluated", async || (refreshes().await > before).then_some(())).await;
     let pushes = format!("/api/v1/modules/{}/flag-pushes", made.id);
-    assert_eq!(world.app.operator.get(&pushes).await.count(), 0, "a tenant that goes is nothing new to a module");
+    assert_eq!(
+        world.app.operator.get(&pushes).await.count(),
+        0,
+        "a tenant that goes is nothing new to a module"
+    );
     world.arm.open_all();
     status(&world.app.operator, &id, "deleted").await;
     world.require_clean(&id, "late").await;
@@ -424,6 +428,9 @@ async fn what_a_step_writes_is_written_beside_what_others_change() {
     somebody.commit_when_waited_for().await;
     status(&world.app.operator, &id, "deleted").await;
     let events = world.app.events().await;
-    assert!(events.iter().all(|event| event.kind != "invitation.revoked"), "what was accepted stays accepted");
+    assert!(
+        events.iter().all(|event| event.kind != "invitation.revoked"),
+        "what was accepted stays accepted"
+    );
     world.stop().await;
 }

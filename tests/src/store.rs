@@ -38,7 +38,8 @@ impl Store {
     pub async fn is_durable(&self) -> bool {
         let Some(url) = &self.superuser_url else { return true };
         let mut connection = PgConnection::connect(url).await.expect("Postgres answers");
-        let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await.expect("a setting");
+        let fsync: String =
+            sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await.expect("a setting");
         connection.close().await.expect("closed");
         fsync == "on"
     }

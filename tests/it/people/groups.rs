@@ -88,8 +88,7 @@ async fn whose_role_is_changed_after_the_decision_is_decided_about_again() {
         ann.id
     );
     let admin = Lock::rows(&url, &given).await.expect("a lock");
-    let (comes, ()) =
-        join(come(&stage, &corp, Some(json!(["staff"]))), admin.commit_when_waited_for()).await;
+    let (comes, ()) = join(come(&stage, &corp, Some(json!(["staff"]))), admin.commit_when_waited_for()).await;
     assert_eq!(comes.role, "contributor", "what an admin gave");
     assert_eq!(stage.user(&ann.id).await.role, "contributor");
     stage.stop().await;

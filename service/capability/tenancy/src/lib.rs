@@ -27,8 +27,8 @@ pub use ops::{
     TenantActivated, TenantCreated, TenantDeleted, TenantDeprovisioning, TenantDrifted, TenantFacts,
     TenantFailed, TenantMoveFailed, TenantMoved, TenantMoving, TenantRestored, TenantResumed,
     TenantSuspended, TenantUpdated, Transition, active, find, find_organization, get, lift, list, locked,
-    organization, organization_named, plan, rate_multiplier_of, record_event, resume, set_plan, suspend,
-    transition,
+    organization, organization_named, plan, put, rate_multiplier_of, record_event, resume, set_plan, suspend,
+    transition, undeleted,
 };
 pub use placement::{
     Place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place, take_capacity,

@@ -104,7 +104,15 @@ pub(super) async fn finalize(
     };
     let reason = reason.map(|text: String| text.chars().take(ERROR_MAX).collect::<String>());
     let finished = (status != JobStatus::Pending).then(|| tx.now());
-    let values = vec![job.id.into(), owner.into(), status.into(), at.into(), reason.into(), finished.into(), job.attempts.into()];
+    let values = vec![
+        job.id.into(),
+        owner.into(),
+        status.into(),
+        at.into(),
+        reason.into(),
+        finished.into(),
+        job.attempts.into(),
+    ];
     tx.execute(&END_LEASE, values).await?;
     Ok(())
 }

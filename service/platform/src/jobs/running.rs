@@ -177,7 +177,8 @@ mod tests {
     async fn a_job_ends_when_somebody_else_has_its_lease() {
         let running = Running::default();
         let (mine, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let (mut place, mut lost) = (running.begin((mine, 1), Class::Mail), running.begin((other, 1), Class::Mail));
+        let (mut place, mut lost) =
+            (running.begin((mine, 1), Class::Mail), running.begin((other, 1), Class::Mail));
         running.lose(&[mine, other], &HashSet::from([mine]));
         assert_eq!(lost.run(std::future::pending::<()>()).await, None);
         assert_eq!(place.run(async { 7 }).await, Some(7));

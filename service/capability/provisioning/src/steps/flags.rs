@@ -11,7 +11,9 @@ pub(super) const PUSH: Step = Step {
         flags::push_all(tx);
         Box::pin(async { Ok(()) })
     },
-    undo: Undo::Nothing("a module keeps the flags that it got; no push follows until the tenant is tried again"),
+    undo: Undo::Nothing(
+        "a module keeps the flags that it got; no push follows until the tenant is tried again",
+    ),
 };
 
 pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired stays"), ..PUSH };

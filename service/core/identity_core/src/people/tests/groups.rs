@@ -107,42 +107,52 @@ fn of_group_and_invitation_the_higher_role_counts() {
 /// Whatever groups say, whoever accepts an invitation has no less than who doesn't: neither now, nor when the sign-in takes its role back.
 #[test]
 fn an_invitation_lowers_neither_a_role_nor_what_is_left_of_it() {
-    let roles = TenantRole::ALL;
+    let some: Vec<Option<TenantRole>> = [None].into_iter().chain(TenantRole::ALL.map(Some)).collect();
+    let sources = [RoleFrom::Local, RoleFrom::SignIn, RoleFrom::Directory];
     let mut all = 0;
-    for (role, default, invited) in roles.iter().flat_map(|role| {
-        roles.iter().flat_map(move |default| roles.iter().map(move |invited| (*role, *default, *invited)))
-    }) {
-        for role_from in [RoleFrom::Local, RoleFrom::SignIn, RoleFrom::Directory] {
-            for under in [None].into_iter().chain(roles.iter().copied().map(Some)) {
-                for grouped in [None].into_iter().chain(roles.iter().copied().map(Some)) {
-                    let without = with(facts(connection(), Vouched::Domain), |facts| {
-                        let there = Person { role, under, role_from, ..person(Found::Identity) };
-                        facts.known.people = vec![there];
-                        facts.claim.groups = Groups::Said(vec!["g".to_owned()]);
-                        let policy = facts.policies.get_mut(&HERE).unwrap();
-                        policy.default_role = default;
-                        policy.group_roles = grouped.map(|role| ("g".to_owned(), role)).into_iter().collect();
-                    });
-                    let invitation = with(without.clone(), |facts| facts.known.pending = vec![pending(invited)]);
-                    let becomes = |facts: &Facts| {
-                        let Decision::Known { role: given, .. } = decide(facts) else { panic!("they are known") };
-                        let now = given.unwrap_or(Given { role, from: role_from, under });
-                        let left = match now.from {
-                            RoleFrom::SignIn => now.under.unwrap_or(default),
-                            RoleFrom::Local | RoleFrom::Directory => now.role,
-                        };
-                        (now, left)
-                    };
-                    let ((before, left_before), (after, left_after)) = (becomes(&without), becomes(&invitation));
-                    let case = format!("{role} {role_from:?} {under:?} {grouped:?} {default} {invited}");
-                    assert!(!before.role.outranks(after.role), "{case}: {before:?} {after:?}");
-                    assert!(!left_before.outranks(left_after), "{case}: {before:?} {after:?}");
-                    let is_invited = !invited.outranks(after.role) || after.from == RoleFrom::Directory;
-                    assert!(is_invited, "{case}: {after:?}");
-                    all += 1;
-                }
+    for (role, default, invited) in triples() {
+        for role_from in sources {
+            for (under, grouped) in
+                some.iter().flat_map(|under| some.iter().map(move |grouped| (*under, *grouped)))
+            {
+                let without = with(facts(connection(), Vouched::Domain), |facts| {
+                    facts.known.people = vec![Person { role, under, role_from, ..person(Found::Identity) }];
+                    facts.claim.groups = Groups::Said(vec!["g".to_owned()]);
+                    let policy = facts.policies.get_mut(&HERE).unwrap();
+                    policy.default_role = default;
+                    policy.group_roles = grouped.map(|role| ("g".to_owned(), role)).into_iter().collect();
+                });
+                let invitation = with(without.clone(), |facts| facts.known.pending = vec![pending(invited)]);
+                let before = Given { role, from: role_from, under };
+                let (without, left_without) = becomes(&without, before, default);
+                let (after, left_after) = becomes(&invitation, before, default);
+                let case = format!("{before:?} {grouped:?} {default} {invited}: {without:?} {after:?}");
+                assert!(!without.role.outranks(after.role), "{case}");
+                assert!(!left_without.outranks(left_after), "{case}");
+                assert!(!invited.outranks(after.role) || after.from == RoleFrom::Directory, "{case}");
+                all += 1;
             }
         }
     }
     assert_eq!(all, 5 * 5 * 5 * 3 * 6 * 6);
+}
+
+fn triples() -> Vec<(TenantRole, TenantRole, TenantRole)> {
+    let mut all = Vec::new();
+    for one in TenantRole::ALL {
+        for other in TenantRole::ALL {
+            all.extend(TenantRole::ALL.map(|third| (one, other, third)));
+        }
+    }
+    all
+}
+
+/// What somebody has after the decision, and what is left when the sign-in takes its role back.
+fn becomes(facts: &Facts, before: Given, default: TenantRole) -> (Given, TenantRole) {
+    let Decision::Known { role, .. } = decide(facts) else { panic!("they are known") };
+    let now = role.unwrap_or(before);
+    match now.from {
+        RoleFrom::SignIn => (now, now.under.unwrap_or(default)),
+        RoleFrom::Local | RoleFrom::Directory => (now, now.role),
+    }
 }
