@@ -159,7 +159,8 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Error> {
 /// # Errors
 /// [`tenancy::Error::Unusable`]
 pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Error> {
-    let before = tenancy::get(tx).await?;
+    // Locked before the run is read: somebody else may have begun it anew a moment before, and then there is one to be taken on.
+    let before = tenancy::locked(tx).await?;
     let (run, _) = latest(tx).await?;
     let open = matches!(run.status, RunStatus::Running | RunStatus::Compensating);
     if open {

@@ -95,15 +95,18 @@ impl Running {
         self.inner.changed.notified().await;
     }
 
-    /// The jobs whose leases are to be renewed.
-    pub(super) fn ids(&self) -> Vec<Uuid> {
-        lock(&self.inner.leases).keys().map(|(id, _)| *id).collect()
+    /// The attempts whose leases are to be renewed, by job.
+    pub(super) fn leases(&self) -> Vec<(Uuid, i64)> {
+        lock(&self.inner.leases).keys().copied().collect()
     }
 
-    /// Of `asked`, those that are not `held` any more are lost: somebody else has them now.
-    pub(super) fn lose(&self, asked: &[Uuid], held: &HashSet<Uuid>) {
+    /// Of `asked`, those whose jobs are not `held` any more are lost: somebody else has them now. An attempt that began meanwhile was not
+    /// asked for.
+    pub(super) fn lose(&self, asked: &[(Uuid, i64)], held: &HashSet<Uuid>) {
         let mut leases = lock(&self.inner.leases);
-        leases.retain(|(id, _), _| held.contains(id) || !asked.contains(id));
+        for lease in asked.iter().filter(|(id, _)| !held.contains(id)) {
+            leases.remove(lease);
+        }
     }
 
     fn count(&self, class: Class, change: impl FnOnce(&mut Load)) {
@@ -179,14 +182,16 @@ mod tests {
         let (mine, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let (mut place, mut lost) =
             (running.begin((mine, 1), Class::Mail), running.begin((other, 1), Class::Mail));
-        running.lose(&[mine, other], &HashSet::from([mine]));
+        running.lose(&[(mine, 1), (other, 1)], &HashSet::from([mine]));
         assert_eq!(lost.run(std::future::pending::<()>()).await, None);
         assert_eq!(place.run(async { 7 }).await, Some(7));
-        assert_eq!(running.ids(), [mine]);
+        assert_eq!(running.leases(), [(mine, 1)]);
         // An attempt before, whose outcome is not recorded yet, takes nothing of this one with it.
         let mut again = running.begin((mine, 2), Class::Mail);
         drop(place);
         assert_eq!(again.run(async { 7 }).await, Some(7));
-        assert_eq!(running.ids(), [mine]);
+        assert_eq!(running.leases(), [(mine, 2)]);
+        running.lose(&[(mine, 1)], &HashSet::new());
+        assert_eq!(running.leases(), [(mine, 2)]);
     }
 }

@@ -104,7 +104,8 @@ impl Worker {
     }
 
     async fn reclaim(&self) {
-        let work = async |tx: &mut PlatformTx| queue::reclaim(tx, &self.running.ids()).await;
+        let alive: Vec<_> = self.running.leases().into_iter().map(|(id, _)| id).collect();
+        let work = async |tx: &mut PlatformTx| queue::reclaim(tx, &alive).await;
         match self.db.write_platform(&queue::ctx(), work).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "took over jobs of a dead worker"),
@@ -152,16 +153,17 @@ impl Worker {
     }
 
     async fn renew(&self) {
-        let (ids, until) = (self.running.ids(), self.lease_until());
-        if ids.is_empty() {
+        let (asked, until) = (self.running.leases(), self.lease_until());
+        if asked.is_empty() {
             return;
         }
+        let ids: Vec<_> = asked.iter().map(|(id, _)| *id).collect();
         let renewed = self
             .db
             .write_platform(&queue::ctx(), async |tx| queue::renew(tx, &ids, &self.owner, until).await)
             .await;
         match renewed {
-            Ok(held) => self.running.lose(&ids, &held),
+            Ok(held) => self.running.lose(&asked, &held),
             Err(error) => tracing::warn!(error = %chain(&error), "leases could not be renewed"),
         }
     }
@@ -221,6 +223,10 @@ impl Worker {
         let mut tried_before = false;
         while let Err(error) = self.db.write_platform(&queue::ctx(), record).await {
             let why = chain(&error);
+            // A newer job of the same key was enqueued between the question and the answer: it is found now.
+            if matches!(error, DbError::Conflict(_)) && Instant::now() < until {
+                continue;
+            }
             if Instant::now() >= until {
                 // The lease will expire and the job run again: it is idempotent.
                 tracing::error!(error = %why, "a job's outcome is not recorded: it will run again");
