@@ -12,8 +12,8 @@
 //! | `faults [seconds] [seed]` | that nothing is lost while the store fails at random: half an hour, the debug binary |
 //! | `growth [users]` | a group to 20,000 members, look-ups from 1,000 users to `users`, a group of 100,000 |
 //!
-//! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set, e.g. to what `tests/postgres durable` prints. Rates are also given as ratios within the run: the
-//! machine may be shared, the ratio stays.
+//! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set, e.g. to what `tests/postgres durable` prints. Rates are also given as
+//! ratios within the run: the machine may be shared, the ratio stays.
 #![allow(clippy::disallowed_methods, reason = "it plays clients")]
 
 mod attacks;

@@ -115,9 +115,7 @@ async fn sooner(tx: &mut Tx, row: tenant::Model, recycle: TimeDelta) -> Result<t
         tx.housekeeping();
         return Ok(row);
     }
-    let row =
-        tenant::Model { recycle_until: Some(until), version: row.version + 1, updated_at: tx.now(), ..row };
-    tx.update(row.clone()).await?;
+    let row = tenancy::put(tx, tenant::Model { recycle_until: Some(until), ..row }).await?;
     let details = json!({"recycleUntil": until});
     tx.record("tenant.deprovision", Target::new("tenant", row.id).with(details));
     let (run, _) = latest(tx).await?;

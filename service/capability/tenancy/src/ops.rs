@@ -114,12 +114,14 @@ pub async fn undeleted(tx: &Tx) -> Result<tenant::Model, Error> {
     if row.status == Status::Deleted { Err(Error::not_in(row.status)) } else { Ok(row) }
 }
 
-/// Writes the tenant, which was locked, in its next version.
+/// Writes the tenant, which was locked, in its next version, and answers that.
 ///
 /// # Errors
 /// [`DbError`] if the store fails.
-pub async fn put(tx: &Tx, row: tenant::Model) -> Result<(), DbError> {
-    tx.update(tenant::Model { version: row.version + 1, updated_at: tx.now(), ..row }).await
+pub async fn put(tx: &Tx, row: tenant::Model) -> Result<tenant::Model, DbError> {
+    let row = tenant::Model { version: row.version + 1, updated_at: tx.now(), ..row };
+    tx.update(row.clone()).await?;
+    Ok(row)
 }
 
 /// The tenant, locked.
@@ -205,8 +207,7 @@ pub async fn lift(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Error> 
         return resume(tx).await;
     }
     let suspended_by = Some(SuspendedBy::Billing);
-    let row = tenant::Model { suspended_by, version: row.version + 1, updated_at: tx.now(), ..row };
-    tx.update(row.clone()).await?;
+    let row = put(tx, tenant::Model { suspended_by, ..row }).await?;
     tx.record("tenant.suspend", Target::new("tenant", row.id));
     Ok(row)
 }
@@ -255,8 +256,7 @@ pub async fn set_plan(tx: &mut Tx, row: tenant::Model, key: &str) -> Result<tena
     let plan = plan(tx, key).await?;
     quota::apply_plan(tx, &plan, &std::collections::BTreeMap::new()).await?;
     let before = row.clone();
-    let row = tenant::Model { plan: key.to_owned(), version: row.version + 1, updated_at: tx.now(), ..row };
-    tx.update(row.clone()).await?;
+    let row = put(tx, tenant::Model { plan: key.to_owned(), ..row }).await?;
     record_update(tx, &before, &row, "tenant.plan");
     Ok(row)
 }

@@ -145,6 +145,12 @@ impl TenantRole {
         let rank = |role| Self::ALL.iter().position(|one| *one == role);
         rank(self) < rank(other)
     }
+
+    /// The higher of both.
+    #[must_use]
+    pub fn or_higher(self, other: Self) -> Self {
+        if other.outranks(self) { other } else { self }
+    }
 }
 
 impl fmt::Display for TenantRole {

@@ -220,22 +220,21 @@ impl Worker {
     async fn finalize(&self, job: &job::Model, outcome: Outcome) {
         let record = async |tx: &mut PlatformTx| queue::finalize(tx, job, &outcome).await;
         let until = Instant::now() + RECORDING_MAX;
-        let mut tried_before = false;
+        let mut warned = false;
         while let Err(error) = self.db.write_platform(&queue::ctx(), record).await {
-            let why = chain(&error);
-            // A newer job of the same key was enqueued between the question and the answer: it is found now.
-            if matches!(error, DbError::Conflict(_)) && Instant::now() < until {
-                continue;
-            }
             if Instant::now() >= until {
                 // The lease will expire and the job run again: it is idempotent.
-                tracing::error!(error = %why, "a job's outcome is not recorded: it will run again");
+                tracing::error!(error = %chain(&error), "a job's outcome is not recorded: it will run again");
                 return;
             }
-            if !tried_before {
-                tracing::warn!(error = %why, "a job's outcome could not be recorded; it is tried again");
+            // A newer job of the same key was enqueued between the question and the answer: it is found now.
+            if matches!(error, DbError::Conflict(_)) {
+                continue;
             }
-            tried_before = true;
+            if !warned {
+                tracing::warn!(error = %chain(&error), "a job's outcome could not be recorded; it is tried again");
+            }
+            warned = true;
             sleep(self.config.poll).await;
         }
     }

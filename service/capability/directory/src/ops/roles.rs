@@ -42,7 +42,7 @@ impl NewRole {
 const ROLE_WITHOUT: TenantRole = TenantRole::Viewer;
 
 fn highest(roles: &[TenantRole]) -> Option<TenantRole> {
-    TenantRole::ALL.into_iter().find(|role| roles.contains(role))
+    roles.iter().copied().reduce(TenantRole::or_higher)
 }
 
 /// The organization's mappings.

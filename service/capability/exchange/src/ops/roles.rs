@@ -63,7 +63,7 @@ impl BackendRoles {
 pub(crate) fn highest(names: &[&str]) -> Option<TenantRole> {
     let known = names.iter().filter_map(|name| TenantRole::parse(name));
     let of_people = known.filter(|role| *role != TenantRole::Service);
-    of_people.reduce(|best, role| if role.outranks(best) { role } else { best })
+    of_people.reduce(TenantRole::or_higher)
 }
 
 #[cfg(test)]

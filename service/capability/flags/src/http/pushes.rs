@@ -18,8 +18,7 @@ use web::{
 };
 
 use crate::jobs::push_flags::PushFlags;
-use crate::push::VERSION_MAX;
-use crate::push::unconfirmed;
+use crate::push::{VERSION_MAX, unconfirmed};
 use crate::store;
 
 const LIST: &str = "/api/v1/modules/{module_id}/flag-pushes";

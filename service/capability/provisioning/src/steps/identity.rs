@@ -69,7 +69,8 @@ async fn forget_learnt(tx: &mut Tx) -> Result<(), StepError> {
         forget(tx, &issuer).await?;
     }
     tx.record("tenant.identity_remove", Target::new("tenant", row.id));
-    Ok(tenancy::put(tx, row).await?)
+    tenancy::put(tx, row).await?;
+    Ok(())
 }
 
 /// Forgets an issuer that only this tenant had.

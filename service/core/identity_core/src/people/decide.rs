@@ -283,13 +283,9 @@ fn raised(facts: &Facts, person: &Person, role: TenantRole) -> Option<Given> {
     match person.role_from {
         RoleFrom::Directory => None,
         RoleFrom::Local => role.outranks(person.role).then_some(Given::here(role)),
-        RoleFrom::SignIn if role.outranks(person.role) => Some(Given::here(higher(role, left))),
+        RoleFrom::SignIn if role.outranks(person.role) => Some(Given::here(role.or_higher(left))),
         RoleFrom::SignIn => role.outranks(left).then_some(Given::at_sign_in(person.role, Some(role))),
     }
-}
-
-fn higher(one: TenantRole, other: TenantRole) -> TenantRole {
-    if other.outranks(one) { other } else { one }
 }
 
 /// What somebody has when the sign-in takes its role back: what was given here, or the organization's default role.

@@ -49,5 +49,6 @@ async fn switch_realm(attempt: &Attempt<'_>, tx: &mut Tx, end: End) -> Result<()
         End::To => to,
     };
     let row = realm.with(tenancy::locked(tx).await?);
-    Ok(tenancy::put(tx, row).await?)
+    tenancy::put(tx, row).await?;
+    Ok(())
 }
