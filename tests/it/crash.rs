@@ -134,7 +134,7 @@ async fn dies_deprovisioning(place: &str) {
 #[actix_web::test]
 async fn sigterm_drains_and_exits_with_zero() {
     let store = Store::new().await;
-    let process = Process::start(PROGRAM, &store, None, &[("TENANTRY__SERVER__DRAIN", "600ms")]).await;
+    let process = Process::start(PROGRAM, &store, None, &[("TENANTRY__SERVER__DRAIN", "5s")]).await;
     let client = process.operator.clone();
     let id = process.id();
     let _ = std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status();

@@ -102,7 +102,7 @@ async fn cell<S: Story>(story: &S, state: S::State, verb: S::Verb) -> Option<Str
 /// Waits until it stands where it is to go; where it is to stay, until it would have gone.
 async fn settle<S: Story>(story: &S, one: &S::One, wanted: Option<S::State>) {
     let Some(wanted) = wanted else { return tokio::time::sleep(10 * LOOK).await };
-    for _ in 0..200 {
+    for _ in 0..600 {
         if story.state(one).await == wanted {
             return;
         }

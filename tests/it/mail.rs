@@ -238,8 +238,11 @@ async fn a_domain_gets_so_many_mails_a_minute_and_the_rest_waits() {
         to.push(smtp.0.next().await["to"][0].as_str().unwrap().to_owned());
     }
     assert_eq!(to.iter().filter(|to| to.ends_with("@slow.example")).count(), 2, "{to:?}");
-    let waiting = app.operator.jobs("kind=mail.send&status=pending").await;
-    assert_eq!(waiting.len(), 2);
+    let waiting = eventually("two to wait", async || {
+        let waiting = app.operator.jobs("kind=mail.send&status=pending").await;
+        (waiting.len() == 2).then_some(waiting)
+    })
+    .await;
     assert_eq!(waiting[0].attempts, 0, "to wait is no attempt");
     app.stop().await;
 }

@@ -220,7 +220,7 @@ async fn nobody_is_sent_to_an_instance_that_is_not_well() {
         moved(&app.operator, "acme", json!({"instanceId": from})).await;
     }
     let version = app.operator.tenant("acme").await.updated_at;
-    let before = app.events().await.iter().filter(|event| event.kind == "tenant.moved").count();
+    let before = app.audit("tenant.move").await.len();
     app.operator.post("/api/v1/tenants/acme/move", json!({"instanceId": to})).await.expect(202);
     let run = run(&app.operator, "acme", "failed").await;
     assert_eq!(run.step("switch").status, "pending", "{run:?}");

@@ -383,6 +383,7 @@ async fn what_is_added_to_a_tenant_that_goes_goes_with_it() {
     };
     eventually("what it owned to be removed", removed).await;
     let refreshes = async || world.app.operator.jobs("kind=flags.refresh&status=done").await.len();
+    world.app.operator.no_more_of(&["flags.refresh", "flags.fan_out"]).await;
     let before = refreshes().await;
     let made = world.app.operator.module("m", &module.url).await;
     world.app.operator.put("/api/v1/tenants/late/flags/beta", json!({"variant": "on"})).await.expect(200);
@@ -427,7 +428,11 @@ async fn what_a_step_writes_is_written_beside_what_others_change() {
     world.app.operator.delete("/api/v1/tenants/beside?purge=true").await.expect(202);
     somebody.commit_when_waited_for().await;
     status(&world.app.operator, &id, "deleted").await;
-    let events = world.app.events().await;
+    let events = eventually("the end to be told", async || {
+        let events = world.app.events().await;
+        events.iter().any(|event| event.kind == "tenant.deleted").then_some(events)
+    })
+    .await;
     assert!(
         events.iter().all(|event| event.kind != "invitation.revoked"),
         "what was accepted stays accepted"

@@ -92,9 +92,9 @@ impl Process {
     /// Waits until it is ready; `false` where it ended instead, killed on purpose or refusing to start.
     ///
     /// # Panics
-    /// Where it is neither after ten seconds.
+    /// Where it is neither after half a minute.
     pub async fn is_ready(&mut self) -> bool {
-        for _ in 0..500 {
+        for _ in 0..1500 {
             if self.has_ended() {
                 return false;
             }
@@ -105,7 +105,7 @@ impl Process {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("the service is not ready after ten seconds");
+        panic!("the service is not ready after half a minute");
     }
 
     /// Whether the process is no more.

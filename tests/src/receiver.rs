@@ -83,10 +83,11 @@ impl Receiver {
                 };
                 let mut log = log.lock().expect("a lock");
                 let chosen = chooses.lock().expect("a lock").as_ref().map(|choice| choice(&one, log.len()));
-                log.push(one);
-                drop(log);
+                // Decided before anybody sees the request: who sees it may change the answer to the next one.
                 let answer = chosen.unwrap_or_else(|| status.load(Ordering::Relaxed));
                 let body = said.lock().expect("a lock").clone();
+                log.push(one);
+                drop(log);
                 async move {
                     if answer == 0 {
                         tokio::time::sleep(std::time::Duration::from_secs(60)).await;

@@ -118,6 +118,20 @@ impl Client {
         self.get(&format!("/api/v1/jobs?limit=200&{query}")).await.items()
     }
 
+    /// Waits until no job of these kinds is waiting or running.
+    pub async fn no_more_of(&self, kinds: &[&str]) {
+        crate::eventually("the jobs to be done", async || {
+            for status in ["pending", "running"] {
+                let left = self.jobs(&format!("status={status}")).await;
+                if left.iter().any(|job| kinds.contains(&job.kind.as_str())) {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+    }
+
     /// Has a tenant hold so many of something at most.
     pub async fn limit(&self, tenant: &str, resource: &str, limit: u64) {
         let body = json!({"items": [{"resource": resource, "limit": limit}]});

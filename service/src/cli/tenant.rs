@@ -376,7 +376,7 @@ async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Resul
         if let Some(step) = now {
             let waits = step.waits_for.clone().map(|what| format!(": waits for {what}")).unwrap_or_default();
             bar.set_message(format!("{}{}{waits}", if undone { "undoing " } else { "" }, step.name));
-            if step.name == "recycle" && step.waits_for.is_some() {
+            if step.name == provisioning::RECYCLE && step.waits_for.is_some() {
                 break;
             }
         }

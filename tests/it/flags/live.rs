@@ -127,7 +127,7 @@ async fn a_provider_hears_when_to_evaluate_again() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut chunks = response.bytes_stream();
     let mut heard = async || loop {
-        let chunk = tokio::time::timeout(Duration::from_secs(5), chunks.next()).await.ok()??.ok()?;
+        let chunk = tokio::time::timeout(Duration::from_secs(30), chunks.next()).await.ok()??.ok()?;
         let text = String::from_utf8(chunk.to_vec()).unwrap();
         if text.contains("refetchEvaluation") {
             return Some(text);

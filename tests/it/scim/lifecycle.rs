@@ -130,7 +130,12 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
         (all(&acme).await, acme.scim.get("/scim/v2/Groups").await.text, app.audit("user.create").await.len());
     assert_eq!(after, before, "nothing of it was applied, audited or told");
     assert_eq!(app.operator.get(&format!("/api/v1/tenants/{}/quotas", acme.slug)).await.text, quotas);
-    let events: Vec<Event> = app.operator.get("/api/v1/events?limit=200").await.items();
+    let after = acme.user("after").await;
+    let events = eventually("what came after", async || {
+        let events: Vec<Event> = app.operator.get("/api/v1/events?limit=200").await.items();
+        events.iter().any(|one| one.data["userId"] == after).then_some(events)
+    })
+    .await;
     assert_eq!(events.iter().filter(|one| one.kind == "user.deleted").count(), 0);
     assert_eq!(app.operator.get("/api/v1/tenants").await.count(), 1, "the copy is nobody's tenant");
     let logged = eventually("the log", async || {

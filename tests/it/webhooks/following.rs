@@ -40,7 +40,7 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
     let mut last = String::new();
     for name in ["ann", "bob"] {
         let (id, event) =
-            tokio::time::timeout(Duration::from_secs(5), live.next()).await.expect("an event").unwrap();
+            tokio::time::timeout(Duration::from_secs(30), live.next()).await.expect("an event").unwrap();
         assert_eq!((event.data["userName"].as_str(), &event.id), (Some(name), &id));
         last = id;
     }
@@ -50,7 +50,7 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
     let again = reader.request(reqwest::Method::GET, &path).header("Last-Event-ID", &last);
     let mut live = follow(again.send().await.unwrap()).await;
     let (_, event) =
-        tokio::time::timeout(Duration::from_secs(5), live.next()).await.expect("an event").unwrap();
+        tokio::time::timeout(Duration::from_secs(30), live.next()).await.expect("an event").unwrap();
     assert_eq!(event.data["userName"], "while away");
     // The same by pulling: after what was seen.
     let pulled: Vec<Event> = reader.get(&format!("/api/v1/events?type=user.*&after={last}")).await.items();

@@ -45,8 +45,8 @@ impl Job for Refresh {
     }
 }
 
-/// Lets every module get the tenant's flags.
-pub fn push_all(tx: &mut Tx) {
+/// Evaluates the flags of the tenant anew and lets every module have them.
+pub fn refresh_tenant(tx: &mut Tx) {
     let tenants = vec![tx.tenant()];
     tx.enqueue(&Refresh { tenants });
 }

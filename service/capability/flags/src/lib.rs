@@ -19,4 +19,4 @@ mod store;
 pub use cache::Evaluator;
 pub use capability::capability;
 pub use error::Error;
-pub use jobs::{push_all, reconcile};
+pub use jobs::{reconcile, refresh_tenant};

@@ -32,4 +32,4 @@ pub use http::{Export, NewTenant, Provisioning, TimelineStep};
 pub use model::Kind;
 pub use ops::{create, delete, latest, owned_tables, resume, retry, rollback};
 pub use settings::{Instances, Retries, Settings};
-pub use steps::{Step, Steps, Table};
+pub use steps::{RECYCLE, Step, Steps, Table};

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::advance::Advance;
 use crate::error::Error;
 use crate::model::{Kind, StepError};
-use crate::steps::{Steps as _, gives_up};
+use crate::steps::{Steps as _, can_be_taken_back, gives_up};
 use crate::store;
 
 /// Characters of an error that the timeline shows.
@@ -137,8 +137,8 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Error> {
     let (run, steps) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
     let next = steps.iter().find(|step| step.status != StepStatus::Done);
-    let waits = next.is_some_and(|step| step.name == "cut_off" || step.name == "recycle");
-    if run.kind != Kind::Deprovision || !waits || run.status.after(RunVerb::Cancel).is_none() {
+    let in_time = next.is_some_and(|step| can_be_taken_back(&step.name));
+    if run.kind != Kind::Deprovision || !in_time || run.status.after(RunVerb::Cancel).is_none() {
         // It can't be any more, or somebody took it back a moment ago: then it is let in already.
         return Ok(tenancy::resume(tx).await?);
     }

@@ -179,6 +179,14 @@ pub(crate) fn gives_up(kind: Kind) -> bool {
     }
 }
 
+/// The name of the step that waits until a deletion can't be taken back any more.
+pub const RECYCLE: &str = recycle::WAIT.name;
+
+/// Whether a deletion whose next step this is can still be taken back.
+pub(crate) fn can_be_taken_back(next: &str) -> bool {
+    [suspend_access::STEP.name, RECYCLE].contains(&next)
+}
+
 /// What a step works on.
 pub(crate) struct Attempt<'a> {
     pub(crate) service: &'a Service,

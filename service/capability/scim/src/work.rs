@@ -250,7 +250,7 @@ impl Work {
         id: Option<&str>,
         body: Bytes,
     ) -> Result<Write, Error> {
-        let write = self.prepare_paid(scope, of, method, id, body).await?;
+        let write = self.read_write(scope, of, method, id, body).await?;
         self.pay(Price::of(&write, scope, of)).await?;
         self.admit_patch(scope, of, &write).await?;
         Ok(write)
@@ -260,7 +260,7 @@ impl Work {
     ///
     /// # Errors
     /// Those of [`resources::prepare`].
-    pub(crate) async fn prepare_paid(
+    pub(crate) async fn read_write(
         &self,
         scope: &Scope,
         of: Type,

@@ -145,11 +145,9 @@ pub async fn transition(tx: &Tx, verb: Verb) -> Result<Transition, Error> {
     };
     if next != was {
         row.status = next;
-        row.version += 1;
-        row.updated_at = tx.now();
         row.suspended_at = (next == Status::Suspended).then(|| tx.now());
         row.deleted_at = (next == Status::Deleted).then(|| tx.now());
-        tx.update(row.clone()).await?;
+        row = put(tx, row).await?;
     }
     Ok(Transition { row, was })
 }
@@ -181,9 +179,7 @@ pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Erro
         if by != SuspendedBy::Operator || done.row.suspended_by == Some(by) {
             return Ok(done.row);
         }
-        let (version, updated_at) = (done.row.version + 1, tx.now());
-        let row = tenant::Model { suspended_by: Some(by), version, updated_at, ..done.row };
-        tx.update(row.clone()).await?;
+        let row = put(tx, tenant::Model { suspended_by: Some(by), ..done.row }).await?;
         tx.record("tenant.suspend", Target::new("tenant", row.id));
         return Ok(row);
     }

@@ -36,42 +36,64 @@ pub(crate) async fn migrate(config: &Database, url: &str) -> Result<Vec<String>,
 }
 
 async fn all(connection: &DatabaseConnection, backend: DbBackend) -> Result<Vec<String>, DbError> {
-    match first(connection, backend).await {
-        Ok(Some(applied)) => return Ok(applied),
-        Ok(None) => {}
-        Err(Stuck { change, error }) if is_left_half_way(&error) => {
-            return anew(connection, backend, &change).await;
-        }
-        Err(Stuck { error, .. }) => return Err(error.into()),
+    match first_or_next(connection, backend).await {
+        Err(Failed::HalfWay(change)) => anew(connection, backend, &change).await,
+        found => Ok(found?),
+    }
+}
+
+async fn first_or_next(connection: &DatabaseConnection, backend: DbBackend) -> Result<Vec<String>, Failed> {
+    if let Some(applied) = first(connection, backend).await? {
+        return Ok(applied);
     }
     let mut applied = Vec::new();
     for change in migration::Migrator::migrations() {
-        match one(connection, backend, change.as_ref()).await {
+        let change = change.as_ref();
+        match one(connection, backend, change).await {
             Ok(true) => applied.push(change.name().to_owned()),
             Ok(false) => {}
-            Err(error) if applied.is_empty() && is_left_half_way(&error) => {
-                return anew(connection, backend, change.name()).await;
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) if applied.is_empty() => return Err(Failed::at(change, error)),
+            Err(error) => return Err(Failed::Other(error)),
         }
     }
     Ok(applied)
 }
 
-/// A change that can't be made.
-struct Stuck {
-    change: String,
-    error: DbErr,
+/// Why the schema can't be brought up to date.
+enum Failed {
+    /// This change, the first to be applied, met what it would have made itself.
+    HalfWay(String),
+    Other(DbErr),
 }
 
-impl From<DbErr> for Stuck {
+impl Failed {
+    fn at(change: &dyn MigrationTrait, error: DbErr) -> Self {
+        let text = error.to_string();
+        if text.contains("already exists") || text.contains("duplicate column name") {
+            Self::HalfWay(change.name().to_owned())
+        } else {
+            Self::Other(error)
+        }
+    }
+}
+
+impl From<Failed> for DbError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::HalfWay(change) => Self::HalfMigrated { change },
+            Failed::Other(error) => error.into(),
+        }
+    }
+}
+
+impl From<DbErr> for Failed {
     fn from(error: DbErr) -> Self {
-        Self { change: String::new(), error }
+        Self::Other(error)
     }
 }
 
 /// Applies all changes in one transaction where none is recorded. `None`: some are.
-async fn first(connection: &DatabaseConnection, backend: DbBackend) -> Result<Option<Vec<String>>, Stuck> {
+async fn first(connection: &DatabaseConnection, backend: DbBackend) -> Result<Option<Vec<String>>, Failed> {
     let transaction = begin(connection, backend).await?;
     install(&transaction, backend).await?;
     let any = Statement::from_string(backend, "SELECT version FROM seaql_migrations LIMIT 1");
@@ -84,13 +106,12 @@ async fn first(connection: &DatabaseConnection, backend: DbBackend) -> Result<Op
     Ok(Some(applied))
 }
 
-async fn apply_all(transaction: &DatabaseTransaction, backend: DbBackend) -> Result<Vec<String>, Stuck> {
+async fn apply_all(transaction: &DatabaseTransaction, backend: DbBackend) -> Result<Vec<String>, Failed> {
     let mut applied = Vec::new();
     for change in migration::Migrator::migrations() {
-        let name = change.name().to_owned();
-        let stuck = |error| Stuck { change: name.clone(), error };
-        apply(transaction, backend, change.as_ref()).await.map_err(stuck)?;
-        applied.push(name);
+        let change = change.as_ref();
+        apply(transaction, backend, change).await.map_err(|error| Failed::at(change, error))?;
+        applied.push(change.name().to_owned());
     }
     Ok(applied)
 }
@@ -151,19 +172,13 @@ async fn apply(
     Ok(())
 }
 
-/// Whether a change met what it would have made itself.
-fn is_left_half_way(error: &DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("already exists") || text.contains("duplicate column name")
-}
-
 /// Empties a store that a first start left half-made and makes it anew, all in one transaction.
 async fn anew(
     connection: &DatabaseConnection,
     backend: DbBackend,
-    stuck: &str,
+    half_way: &str,
 ) -> Result<Vec<String>, DbError> {
-    let refusal = || DbError::HalfMigrated { change: stuck.to_owned() };
+    let refusal = || DbError::HalfMigrated { change: half_way.to_owned() };
     if backend == DbBackend::Postgres {
         // Changes have always been transactions there: somebody else's tables are in the way.
         return Err(refusal());
@@ -184,10 +199,10 @@ async fn anew(
         }
     }
     transaction.execute_unprepared("DELETE FROM seaql_migrations").await?;
-    let applied = apply_all(&transaction, backend).await.map_err(|stuck| stuck.error)?;
+    let applied = apply_all(&transaction, backend).await?;
     transaction.commit().await?;
     connection.execute_unprepared("PRAGMA foreign_keys = ON").await?;
-    tracing::warn!(change = stuck, "an interrupted first start was cleared away and made anew");
+    tracing::warn!(change = half_way, "an interrupted first start was cleared away and made anew");
     Ok(applied)
 }
 

@@ -8,7 +8,7 @@ pub(super) const PUSH: Step = Step {
     waits_for: None,
     away: None,
     commit: |_, tx, _| {
-        flags::push_all(tx);
+        flags::refresh_tenant(tx);
         Box::pin(async { Ok(()) })
     },
     undo: Undo::Nothing(

@@ -137,8 +137,8 @@ impl Facts {
     }
 }
 
-/// Whether the policy of the organization lets them in.
-fn closed(facts: &Facts, organization: Uuid) -> Option<Decision> {
+/// The refusal, if the policy of the organization doesn't let them in.
+fn refused_by_policy(facts: &Facts, organization: Uuid) -> Option<Decision> {
     let policy = facts.policy(organization);
     if !policy.admits_source(&facts.claim.source) {
         return Some(Decision::Refused(Reason::Enforced));
@@ -161,7 +161,7 @@ fn by_identity(facts: &Facts) -> Option<Decision> {
     }
     let (role, invitation) = role_and_invitation(facts, person);
     let known = Decision::Known { user: person.id, role, invitation };
-    Some(closed(facts, person.organization).unwrap_or(known))
+    Some(refused_by_policy(facts, person.organization).unwrap_or(known))
 }
 
 /// Who left is still who left, though their address may be somebody else's by now.
@@ -176,7 +176,7 @@ fn by_subject(facts: &Facts) -> Option<Decision> {
     let mut active = named().filter(|person| person.active);
     match (active.next(), active.next()) {
         (Some(person), None) => {
-            Some(closed(facts, person.organization).unwrap_or_else(|| link(facts, person)))
+            Some(refused_by_policy(facts, person.organization).unwrap_or_else(|| link(facts, person)))
         }
         (Some(_), Some(_)) => Some(Decision::Refused(Reason::Ambiguous)),
         (None, _) => named().next().map(|_| Decision::Refused(Reason::Deactivated)),
@@ -206,7 +206,9 @@ fn by_address(facts: &Facts) -> Option<Decision> {
     }
     let mut best = here().filter(|person| Some(person.found) == best);
     match (best.next(), best.next()) {
-        (Some(person), None) => Some(closed(facts, organization).unwrap_or_else(|| link(facts, person))),
+        (Some(person), None) => {
+            Some(refused_by_policy(facts, organization).unwrap_or_else(|| link(facts, person)))
+        }
         _ => Some(Decision::Refused(Reason::Ambiguous)),
     }
 }
@@ -362,7 +364,7 @@ fn invited(facts: &Facts) -> Option<Decision> {
     if let (Some(grant), Some(organization)) = (&claim.grant, claim.organization) {
         let (role, invitation) = granted(facts, grant, organization);
         let made = Decision::Created { organization, role: Given::here(role), invitation };
-        return Some(closed(facts, organization).unwrap_or(made));
+        return Some(refused_by_policy(facts, organization).unwrap_or(made));
     }
     let pending: Vec<&Pending> =
         facts.known.pending.iter().filter(|one| facts.means(one.organization)).collect();
@@ -374,7 +376,7 @@ fn invited(facts: &Facts) -> Option<Decision> {
     };
     let pending = pending.into_iter().find(|one| wanted.is_none_or(|wanted| wanted == one.organization))?;
     let organization = pending.organization;
-    if let Some(closed) = closed(facts, organization) {
+    if let Some(closed) = refused_by_policy(facts, organization) {
         return Some(closed);
     }
     if claim.vouched == Vouched::Nothing {
@@ -409,7 +411,7 @@ fn home(facts: &Facts) -> Option<Uuid> {
 /// Nobody knows them.
 fn new(facts: &Facts) -> Decision {
     let Some(organization) = home(facts) else { return Decision::Refused(Reason::NotProvisioned) };
-    if let Some(closed) = closed(facts, organization) {
+    if let Some(closed) = refused_by_policy(facts, organization) {
         return closed;
     }
     let policy = facts.policy(organization);

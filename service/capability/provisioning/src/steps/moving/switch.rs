@@ -26,7 +26,7 @@ async fn switch(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
     }
     let row = tenancy::get(tx).await?;
     tenancy::record_event::<TenantMoved>(tx, &row, "tenant.move");
-    flags::push_all(tx);
+    flags::refresh_tenant(tx);
     Ok(())
 }
 
@@ -37,7 +37,7 @@ async fn switch_back(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError
     if let Some((from, _)) = attempt.places(&tenant)? {
         tenancy::store_place(tx, from).await?;
     }
-    flags::push_all(tx);
+    flags::refresh_tenant(tx);
     Ok(())
 }
 
