@@ -192,6 +192,16 @@ pub(crate) fn spelled(app: &TestApp, id: &str) -> String {
     if app.store.superuser_url.is_some() { format!("'{plain}'") } else { format!("x'{plain}'") }
 }
 
+/// Takes a job on again until its event is delivered; that is refused where the job ran by itself meanwhile.
+pub(crate) async fn retried(app: &TestApp, job: &tests::Job, receiver: &Receiver, event: &str) {
+    let retry = format!("/api/v1/jobs/{}/retry", job.id);
+    eventually("the event", async || {
+        app.operator.post(&retry, Value::Null).await;
+        receiver.all().into_iter().find(|one| one.id == event)
+    })
+    .await;
+}
+
 #[actix_web::test]
 async fn an_event_that_nobody_can_dispatch_is_a_dead_letter_and_holds_up_no_other() {
     let app = TestApp::start().await;
@@ -228,13 +238,7 @@ async fn an_event_that_nobody_can_dispatch_is_a_dead_letter_and_holds_up_no_othe
     assert_eq!(job.payload["event"], event);
     // Once what was in the way is gone, it is dispatched.
     behind.execute_unprepared(&format!("DELETE FROM webhook_delivery WHERE id = {delivery}")).await.unwrap();
-    let retry = format!("/api/v1/jobs/{}/retry", job.id);
-    eventually("the event", async || {
-        // Refused if it ran by itself meanwhile.
-        app.operator.post(&retry, Value::Null).await;
-        receiver.all().into_iter().find(|one| one.id == event)
-    })
-    .await;
+    retried(&app, &job, &receiver, event).await;
     behind.execute_unprepared(&format!("DELETE FROM outbox_event WHERE id = {event_id}")).await.unwrap();
     behind.close().await.unwrap();
     receiver.stop().await;

@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use tests::{Delivery, DeliveryLog, Receiver, Tenant, TestApp, WebhookEndpoint, eventually};
 
-use crate::jobs::{spelled, store};
+use crate::jobs::{retried, spelled, store};
 
 const EVENT: &str = "00000000-0000-7000-8000-0000000000e1";
 const CREATED: &str = "urn:ietf:params:scim:event:prov:create:notice";
@@ -126,13 +126,7 @@ async fn an_event_that_a_subscriber_cannot_read_yet_is_dispatched_alone() {
     acme.user("ann").await;
     receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
     understood(&app, &json!({"key": "of_tomorrow"})).await;
-    let retry = format!("/api/v1/jobs/{}/retry", job.id);
-    eventually("the event", async || {
-        // Refused if it ran by itself meanwhile.
-        app.operator.post(&retry, Value::Null).await;
-        receiver.all().into_iter().find(|one| one.id == EVENT)
-    })
-    .await;
+    retried(&app, &job, &receiver, EVENT).await;
     receiver.stop().await;
     app.stop().await;
 }

@@ -383,7 +383,9 @@ async fn what_is_added_to_a_tenant_that_goes_goes_with_it() {
     };
     eventually("what it owned to be removed", removed).await;
     let refreshes = async || world.app.operator.jobs("kind=flags.refresh&status=done").await.len();
-    world.app.operator.no_more_of(&["flags.refresh", "flags.fan_out"]).await;
+    for kind in ["flags.fan_out", "flags.refresh"] {
+        world.app.operator.no_more_of(kind).await;
+    }
     let before = refreshes().await;
     let made = world.app.operator.module("m", &module.url).await;
     world.app.operator.put("/api/v1/tenants/late/flags/beta", json!({"variant": "on"})).await.expect(200);

@@ -259,7 +259,7 @@ async fn whether_anybody_is_there_shows_in_no_answer_and_no_time() {
     let (fast, slow) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
     println!("medians: {medians:?}");
     assert!(
-        *slow < *fast * 2 + Duration::from_millis(5),
+        slow.as_secs_f64() < fast.as_secs_f64() * 2.0,
         "{:?}",
         asked.iter().zip(&medians).collect::<Vec<_>>()
     );

@@ -118,12 +118,11 @@ impl Client {
         self.get(&format!("/api/v1/jobs?limit=200&{query}")).await.items()
     }
 
-    /// Waits until no job of these kinds is waiting or running.
-    pub async fn no_more_of(&self, kinds: &[&str]) {
+    /// Waits until no job of this kind is waiting or running.
+    pub async fn no_more_of(&self, kind: &str) {
         crate::eventually("the jobs to be done", async || {
             for status in ["pending", "running"] {
-                let left = self.jobs(&format!("status={status}")).await;
-                if left.iter().any(|job| kinds.contains(&job.kind.as_str())) {
+                if !self.jobs(&format!("kind={kind}&status={status}")).await.is_empty() {
                     return None;
                 }
             }

@@ -201,7 +201,7 @@ async fn people_of_a_proven_domain_join_or_ask_to() {
     let nobody =
         app.anyone().post("/api/v1/join", json!({"tenant": "nobody", "email": "a@acme.example"})).await;
     assert_eq!(nobody.expect(200), said);
-    app.operator.no_more_of(&["invitations.join"]).await;
+    app.operator.no_more_of("invitations.join").await;
     let token = app.invitation_token("zoe@acme.example").await;
     assert!(!app.anyone().mails().await.iter().any(|mail| mail.recipient.starts_with("eve")));
     let accept = async |token: &str| {
@@ -235,13 +235,13 @@ async fn people_of_a_proven_domain_join_or_ask_to() {
     // Strangers have a day's allowance of their own: the third is told the same and gets nothing, an admin still invites.
     join("third@acme.example").await;
     // A job decides, on the same day.
-    app.operator.no_more_of(&["invitations.join"]).await;
+    app.operator.no_more_of("invitations.join").await;
     let invited = json!({"email": "x@example.com", "role": "viewer"});
     acme.admin.post(LIST, invited).await.expect(201);
     app.clock.advance(chrono::TimeDelta::hours(25));
     assert_eq!(acme.admin.delete(&format!("{rules}/acme.example")).await.status, 204);
     join("late@acme.example").await;
-    app.operator.no_more_of(&["invitations.join"]).await;
+    app.operator.no_more_of("invitations.join").await;
     assert!(!app.anyone().mails().await.iter().any(|mail| mail.recipient == "late@acme.example"));
     assert!(!app.anyone().mails().await.iter().any(|mail| mail.recipient == "third@acme.example"));
     app.stop().await;

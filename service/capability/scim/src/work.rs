@@ -250,17 +250,17 @@ impl Work {
         id: Option<&str>,
         body: Bytes,
     ) -> Result<Write, Error> {
-        let write = self.read_write(scope, of, method, id, body).await?;
+        let write = self.prepare_unpaid(scope, of, method, id, body).await?;
         self.pay(Price::of(&write, scope, of)).await?;
         self.admit_patch(scope, of, &write).await?;
         Ok(write)
     }
 
-    /// Reads and checks a write that was paid for: an operation of a bulk request.
+    /// Reads and checks a write without paying for it: a bulk request pays for all of its operations at once.
     ///
     /// # Errors
     /// Those of [`resources::prepare`].
-    pub(crate) async fn read_write(
+    pub(crate) async fn prepare_unpaid(
         &self,
         scope: &Scope,
         of: Type,

@@ -7,12 +7,11 @@ use aws_lc_rs::hmac;
 use futures_util::future::join3;
 use policy_core::TenantRole;
 use serde_json::{Value, json};
-use tests::{Reply, eventually};
+use tests::Reply;
 
 use super::deeds::Switch;
 use super::record::{Invitation, User};
 use super::site::Site;
-use crate::sso::text;
 
 type Rows = BTreeSet<String>;
 
@@ -108,17 +107,6 @@ impl Site<'_> {
         let request = app.anyone().request(reqwest::Method::POST, "/api/webhooks/zitadel");
         let request = request.header("zitadel-signature", signature);
         Reply::read(request.header("content-type", "application/json").body(body)).await.expect(200);
-        eventually("the event to be settled", async || {
-            for status in ["pending", "running"] {
-                let jobs =
-                    app.operator.get(&format!("/api/v1/jobs?status={status}&limit=200")).await.expect(200);
-                let mut all = jobs["items"].as_array().expect("a list").iter();
-                if all.any(|job| text(job, "kind") == "inbox.settle") {
-                    return None;
-                }
-            }
-            Some(())
-        })
-        .await;
+        app.operator.no_more_of("inbox.settle").await;
     }
 }

@@ -133,7 +133,7 @@ async fn one(
     })?;
     let data = Bytes::from(std::mem::take(&mut operation.data));
     let id = operation.id.as_deref();
-    let change = work.read_write(scope, of, operation.method, id, data).await?;
+    let change = work.prepare_unpaid(scope, of, operation.method, id, data).await?;
     work.admit_patch(scope, of, &change).await?;
     let seen = Version(operation.version.clone());
     let lock = lock_of(of, &change);

@@ -376,8 +376,8 @@ fn invited(facts: &Facts) -> Option<Decision> {
     };
     let pending = pending.into_iter().find(|one| wanted.is_none_or(|wanted| wanted == one.organization))?;
     let organization = pending.organization;
-    if let Some(closed) = refused_by_policy(facts, organization) {
-        return Some(closed);
+    if let Some(refused) = refused_by_policy(facts, organization) {
+        return Some(refused);
     }
     if claim.vouched == Vouched::Nothing {
         return Some(Decision::MustProve(Proof::Invitation(pending.id)));
@@ -411,8 +411,8 @@ fn home(facts: &Facts) -> Option<Uuid> {
 /// Nobody knows them.
 fn new(facts: &Facts) -> Decision {
     let Some(organization) = home(facts) else { return Decision::Refused(Reason::NotProvisioned) };
-    if let Some(closed) = refused_by_policy(facts, organization) {
-        return closed;
+    if let Some(refused) = refused_by_policy(facts, organization) {
+        return refused;
     }
     let policy = facts.policy(organization);
     if !policy.jit {
