@@ -83,9 +83,6 @@ impl Status {
     }
 
     /// Whether a tenant can be used by whoever asks.
-    ///
-    /// # Errors
-    /// [`Unusable`]
     pub fn admits(self, asks: Asks) -> Result<(), Unusable> {
         use Status::{Active, Deleted, Deprovisioning, Failed, Provisioning, Suspended};
         match (self, asks) {

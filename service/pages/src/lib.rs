@@ -167,9 +167,6 @@ impl Page {
 }
 
 /// What is refused, with the code's own title and a sentence on what to do.
-///
-/// # Errors
-/// [`Error`]
 pub fn refusal(problem: &Problem, advice: &str) -> Result<HttpResponse, Error> {
     static NONE: Pages = Pages::of(&[]);
     let (title, code) = (problem.code.title(), problem.code.name());

@@ -239,9 +239,6 @@ impl Db {
     }
 
     /// The tenant that owns something, or `None`.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn tenant_of(&self, lookup: Lookup) -> Result<Option<Uuid>, DbError> {
         let Lookup { table, key, tenant, and, value } = lookup;
         let sql = if self.is_postgres() {

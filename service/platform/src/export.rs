@@ -30,9 +30,6 @@ pub type Mark = Vec<String>;
 
 impl Table {
     /// Asks the catalogue about a table, without the columns in `hidden`.
-    ///
-    /// # Errors
-    /// [`DbError`].
     pub async fn describe(view: &View, name: &'static str, hidden: &[&str]) -> Result<Self, DbError> {
         let rows = view.query_raw(&view.sql().catalogue(name), Vec::new()).await?;
         let column = |row: &QueryResult| {
@@ -88,9 +85,6 @@ impl Table {
     }
 
     /// Up to `limit` rows behind `after`, each a JSON text, and where to go on; `None`: these were the last ones.
-    ///
-    /// # Errors
-    /// [`DbError`].
     pub async fn page(
         &self,
         view: &View,

@@ -129,9 +129,6 @@ impl Client {
     }
 
     /// Gets a JSON document.
-    ///
-    /// # Errors
-    /// [`HttpError`].
     pub async fn get_json<T: DeserializeOwned>(&self, url: &Url) -> Result<T, HttpError> {
         self.check(url)?;
         let body = read(url, self.inner.get(url.clone()).header("accept", "application/json")).await?;
@@ -139,9 +136,6 @@ impl Client {
     }
 
     /// Gets a text, whatever its type: metadata of identity providers.
-    ///
-    /// # Errors
-    /// [`HttpError`].
     pub async fn get_text(&self, url: &Url) -> Result<String, HttpError> {
         self.check(url)?;
         let body = read(url, self.inner.get(url.clone())).await?;

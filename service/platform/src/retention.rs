@@ -157,9 +157,6 @@ impl Expiry {
     }
 
     /// Removes some of the rows of a table that are over; fewer than [`SWEPT_AT_ONCE`] means that no more are left.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn remove(self, tx: &PlatformTx, table: &str, config: &Config) -> Result<u64, DbError> {
         let period = match self.period {
             Period::Fixed(period) => Some(period),
@@ -173,9 +170,6 @@ impl Expiry {
     }
 
     /// The same for a caller who knows what the column has to be below: a day, or a moment that other rows ask for too.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn remove_before(
         self,
         tx: &PlatformTx,

@@ -156,9 +156,6 @@ impl Tx {
     }
 
     /// Spends one of an allowance; false, and nothing is spent, if it is used up. `key` is stored as a digest only.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn spend(
         &self,
         rule: Rule,
@@ -181,9 +178,6 @@ impl Tx {
 
 impl View {
     /// Whether an allowance is used up, for who wants to know before anything is written. [`Tx::spend`] alone decides.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn is_spent(
         &self,
         rule: Rule,
@@ -200,9 +194,6 @@ impl View {
     }
 
     /// What there is to say of an allowance that is used up.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn used_up(
         &self,
         rule: Rule,
@@ -222,9 +213,6 @@ impl View {
     }
 
     /// What a limit comes to on the tenant's plan, which multiplies it as it multiplies rates.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn by_plan(&self, limit: u64) -> Result<u64, DbError> {
         let sql = "SELECT plan.rate_multiplier AS times FROM tenant JOIN plan ON plan.key = tenant.plan WHERE tenant.id = $1";
         let rows = self.query_raw(sql, vec![self.tenant().into()]).await?;

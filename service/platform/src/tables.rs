@@ -40,9 +40,6 @@ pub fn retained() -> [Retained; 8] {
 }
 
 /// Removes some of the dead jobs beyond their number, the oldest first.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
 pub async fn remove_dead_beyond(tx: &PlatformTx) -> Result<u64, DbError> {
     const REMOVE: CrossTenantStatement = CrossTenantStatement::new(
         "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE status = 'dead' \

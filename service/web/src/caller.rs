@@ -112,9 +112,6 @@ impl Caller {
     }
 
     /// The tenant that something belongs to: how a public route comes to its tenant.
-    ///
-    /// # Errors
-    /// [`DbError`].
     pub async fn at(&self, what: Lookup) -> Result<Option<TenantCaller>, DbError> {
         Ok(self.service.db.tenant_of(what).await?.map(|tenant| self.within(tenant)))
     }

@@ -92,9 +92,6 @@ impl IfMatch {
     }
 
     /// Refuses a write to a version that the caller hasn't seen. Without the header everything matches.
-    ///
-    /// # Errors
-    /// [`VersionMismatch`]
     pub fn require(&self, version: i64) -> Result<(), VersionMismatch> {
         let matches = self.0.as_ref().is_none_or(|header| names_version(header, version));
         if matches { Ok(()) } else { Err(VersionMismatch) }

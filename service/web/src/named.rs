@@ -18,9 +18,6 @@ pub fn is_slug(text: &str) -> bool {
 }
 
 /// The tenant of an id or slug. An id is taken as it is: whether there is such a tenant says whoever reads it.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn tenant_named(service: &PlatformService, name: &str) -> Result<Option<Uuid>, DbError> {
     match strict_uuid(name) {
         Some(id) => Ok(Some(id)),

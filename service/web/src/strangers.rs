@@ -141,9 +141,6 @@ impl Strangers {
     }
 
     /// Counts a sign-in that somebody begins, and the bytes that wait for its end in the store.
-    ///
-    /// # Errors
-    /// [`Crowd`]
     pub fn begin(&self, ctx: &Ctx, bytes: usize) -> Result<(), Crowd> {
         if !self.limited {
             return Ok(());
@@ -163,9 +160,6 @@ impl Strangers {
     }
 
     /// Counts a request that may end in a mail: to join, or for a link to where somebody signs in.
-    ///
-    /// # Errors
-    /// [`Crowd`]
     pub fn ask(&self, ctx: &Ctx) -> Result<(), Crowd> {
         if !self.limited {
             return Ok(());

@@ -111,9 +111,6 @@ pub(crate) fn refused(answer: &Response<Value>) -> Failure {
 }
 
 /// Resource groups that carry our tag and that `known` doesn't know.
-///
-/// # Errors
-/// [`Failure`].
 pub async fn orphans(
     settings: &Settings,
     outside: &Outside,
@@ -150,9 +147,6 @@ pub async fn orphans(
 }
 
 /// Asks for a sign of life, with the credentials that runs use.
-///
-/// # Errors
-/// [`Failure`].
 pub async fn ping(settings: &Settings, outside: &Outside) -> Result<(), Failure> {
     let manager = Manager { settings, outside };
     let path = format!("/subscriptions/{}/resourcegroups", settings.subscription_id);

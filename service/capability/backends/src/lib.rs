@@ -151,9 +151,6 @@ pub fn backend(service: &PlatformService, which: Which) -> Result<Box<dyn Identi
 }
 
 /// Refuses a backend that isn't configured, and a kind that it doesn't have.
-///
-/// # Errors
-/// [`Error`]
 pub fn check(service: &PlatformService, which: Which, kind: IdentityKind) -> Result<(), Error> {
     backend(service, which)?;
     if which == Which::Zitadel && kind == IdentityKind::Realm {
@@ -188,9 +185,6 @@ async fn discover(outside: &Outside, base: &str) -> Result<String, Failure> {
 }
 
 /// The issuers of Zitadel's tokens that were learnt.
-///
-/// # Errors
-/// [`DbError`](platform::DbError).
 pub async fn zitadel_issuers(service: &PlatformService) -> Result<Vec<String>, platform::DbError> {
     let find = async |view: &platform::PlatformView| {
         let select =

@@ -38,9 +38,6 @@ pub struct Person {
 }
 
 /// Whether an org is there and active.
-///
-/// # Errors
-/// [`Failure`].
 pub async fn is_active(
     settings: &settings::Zitadel,
     outside: &Outside,
@@ -54,9 +51,6 @@ pub async fn is_active(
 }
 
 /// All users of an org.
-///
-/// # Errors
-/// [`Failure`].
 pub async fn people(
     settings: &settings::Zitadel,
     outside: &Outside,

@@ -72,9 +72,6 @@ impl NewInvitation {
 }
 
 /// The pending invitation of an address, if there is one.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn pending_for(view: &View, organization: Uuid, email: &str) -> Result<Option<Model>, DbError> {
     view.one(pending(view).filter(of_address(organization, email))).await
 }

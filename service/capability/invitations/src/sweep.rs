@@ -45,9 +45,6 @@ pub async fn sweep(service: &Service) -> Result<usize, Error> {
 }
 
 /// Removes batches that were done long ago, and what became of their lines; the invitations themselves stay.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn sweep_batches(tx: &PlatformTx) -> Result<u64, DbError> {
     let before = tx.now() - BATCHES_RETENTION;
     Ok(store::remove_batch_rows(tx, before).await? + store::remove_empty_batches(tx, before).await?)

@@ -65,9 +65,6 @@ pub async fn create(tx: &mut PlatformTx, new: NewKey, id: Uuid, proof: SecretPro
 }
 
 /// All keys, newest last, after `after`.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn list(view: &PlatformView, after: Option<Uuid>, limit: u64) -> Result<Vec<Model>, DbError> {
     let mut select = view.platform::<Entity>().order_by_asc(Column::Id).limit(limit);
     if let Some(after) = after {
@@ -92,9 +89,6 @@ pub async fn revoke(tx: &mut PlatformTx, id: Uuid) -> Result<(), Error> {
 }
 
 /// Removes the keys of a tenant that is no more.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn remove_of_tenant(tx: &mut PlatformTx, tenant: Uuid) -> Result<(), DbError> {
     tx.housekeeping();
     for key in tx.all(tx.platform::<Entity>().filter(Column::TenantId.eq(tenant))).await? {

@@ -61,9 +61,6 @@ pub async fn ask(service: &PlatformService, ctx: &Ctx, job: &impl Job) -> Result
 
 /// Whether a stranger may cause one more mail to this address of the tenant; then it is counted. Asked last: what is spent is locked
 /// until the commit.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn may_write_to(tx: &Tx, tools: &Tools, address: &str) -> Result<bool, DbError> {
     let limits = tools.config.section::<Limits>();
     let address = identity_core::fold(address);

@@ -11,25 +11,16 @@ use web::PlatformService;
 pub(crate) const MODULES_MAX: u64 = 1000;
 
 /// One module.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn module(view: &PlatformView, id: Uuid) -> Result<Option<Model>, DbError> {
     view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await
 }
 
 /// All modules.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn modules(view: &PlatformView) -> Result<Vec<Model>, DbError> {
     view.all(view.platform::<Entity>().order_by_asc(Column::Id).limit(MODULES_MAX)).await
 }
 
 /// The module of this client id.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn client(service: &PlatformService, client_id: &str) -> Result<Option<Model>, DbError> {
     let by_id = Column::ClientId.eq(client_id);
     let find = async |view: &PlatformView| view.one(view.platform::<Entity>().filter(by_id)).await;
@@ -37,18 +28,12 @@ pub async fn client(service: &PlatformService, client_id: &str) -> Result<Option
 }
 
 /// The client ids of the modules that want to hear of sign-outs themselves (OpenID Connect Back-Channel Logout).
-///
-/// # Errors
-/// [`DbError`].
 pub async fn clients_that_hear_logouts(view: &PlatformView) -> Result<Vec<String>, DbError> {
     let select = view.platform::<Entity>().filter(Column::BackchannelLogoutUri.is_not_null());
     Ok(view.all(select.limit(MODULES_MAX)).await?.into_iter().map(|module| module.client_id).collect())
 }
 
 /// Records how a module takes what it is sent: `next` says it from how it was.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn record_health(
     tx: &PlatformTx,
     id: Uuid,

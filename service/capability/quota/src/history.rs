@@ -13,9 +13,6 @@ fn day(at: platform::Timestamp) -> String {
 }
 
 /// Writes down what is used now where it is more than what was today, and forgets what is too old.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn sample(tx: &mut PlatformTx, tools: &Tools) -> Result<u64, DbError> {
     tx.housekeeping();
     let sampled = store::sample(tx, day(tx.now())).await?;

@@ -102,18 +102,12 @@ pub(crate) fn notify_soft_limit(tx: &mut Tx, usage: &Usage, amount: i64) {
 }
 
 /// Gives back `amount` of `resource`.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn give_back(tx: &Tx, resource: &str, amount: i64) -> Result<(), DbError> {
     store::take_off_used(tx, resource, amount).await
 }
 
 /// Locks the rows of these resources, in the one order in which several are locked: by name. For who will take or give back
 /// some of each, one after the other.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn hold(tx: &Tx, resources: &[&str]) -> Result<(), DbError> {
     let select = tx.select::<Entity>().filter(Column::Resource.is_in(resources.iter().copied()));
     tx.lock_all::<_, String>(select, Column::Resource).await
@@ -124,9 +118,6 @@ pub(crate) async fn find(view: &View, resource: &str) -> Result<Option<Usage>, D
 }
 
 /// All quotas of the tenant.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn list(view: &View) -> Result<Vec<Usage>, DbError> {
     let rows = view.all(view.select::<Entity>().order_by_asc(Column::Resource)).await?;
     Ok(rows.into_iter().map(Usage::from).collect())
@@ -153,9 +144,6 @@ pub(crate) fn fresh(tx: &Tx, resource: &str, limit: Option<i64>, own: bool) -> M
 
 /// Sets the limits of a plan (`{"users": 5, "nodes": null}`, null: unlimited) and of what modules declared for it, keeping usage and
 /// the tenant's own limits. A limit below what is used keeps the old and refuses the new.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn apply_plan(
     tx: &Tx,
     plan: &plan::Model,

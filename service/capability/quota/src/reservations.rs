@@ -150,9 +150,6 @@ pub async fn release(tx: &mut Tx, id: Uuid) -> Result<(), Error> {
 
 /// Gives several holds back. All their rows are locked first, then those of `resources`, of which the caller may take some
 /// again: the order in which everybody locks them.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn release_all(tx: &mut Tx, ids: &[Uuid], resources: &[&str]) -> Result<(), DbError> {
     let select = tx.select::<Entity>().filter(Column::Id.is_in(ids.iter().copied()));
     let rows = tx.lock_rows(select, Column::Id).await?;
@@ -176,9 +173,6 @@ async fn free(tx: &mut Tx, row: Model) -> Result<(), DbError> {
 }
 
 /// Gives back what was held for too long, of all tenants, and removes what was finalized long ago.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     tx.housekeeping();
     // Reservations first, then quotas: the order in which everybody locks them.

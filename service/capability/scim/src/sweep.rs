@@ -11,9 +11,6 @@ const REQUESTS_MAX: u64 = 20_000;
 const FULL_AT_ONCE: u64 = 1_000;
 
 /// Which requests are too many. All are counted for that, so it is asked once, of a reader that holds up nobody.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn too_many(view: &PlatformView) -> Result<Vec<TooMany>, DbError> {
     let mut found = Vec::new();
     for (tenant, organization) in
@@ -28,9 +25,6 @@ pub async fn too_many(view: &PlatformView) -> Result<Vec<TooMany>, DbError> {
 
 /// Removes some of the requests that are too many, of all organizations together as many as a sweep takes; fewer than that
 /// means that no more are left.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn trim(tx: &mut PlatformTx, too_many: &[TooMany]) -> Result<u64, DbError> {
     let mut removed = 0;
     for one in too_many {

@@ -141,9 +141,6 @@ pub(crate) async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<
 }
 
 /// Removes everything that SCIM keeps for a tenant that goes: tokens, copies on which they rehearsed, schemas.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn remove_all(tx: &mut Tx) -> Result<(), DbError> {
     dry_run::end_all(tx).await?;
     tx.purge(tx.remove::<Entity>()).await?;
@@ -153,9 +150,6 @@ pub async fn remove_all(tx: &mut Tx) -> Result<(), DbError> {
 }
 
 /// Whether an identity provider keeps the organization's directory: a token of its that still holds has been used.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn owns_directory(view: &View, organization: Uuid) -> Result<bool, DbError> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     // One that makes a dry run pushes into a copy.

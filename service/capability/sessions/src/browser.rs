@@ -42,9 +42,6 @@ pub struct NewBrowserSession {
 }
 
 /// Opens a browser session; answers it with its cookie's value.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn open_browser(tx: &mut Tx, new: NewBrowserSession) -> Result<(row::Model, String), DbError> {
     let (secret, digest) = one_time_secret(BROWSER_PREFIX);
     let opened = row::Model {
@@ -78,18 +75,12 @@ pub fn browser_digest(cookie: &str) -> Option<[u8; 32]> {
 }
 
 /// The living browser session of this digest.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn find_browser(view: &View, digest: &[u8]) -> Result<Option<row::Model>, DbError> {
     let select = view.select::<row::Entity>().filter(row::Column::Digest.eq(digest.to_vec()));
     Ok(view.one(select).await?.filter(|found| browser_is_live(found, view.now())))
 }
 
 /// The browser session of this id, whether it lives or not.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn browser(view: &View, id: Uuid) -> Result<Option<row::Model>, DbError> {
     view.one(view.select::<row::Entity>().filter(row::Column::Id.eq(id))).await
 }
@@ -103,9 +94,6 @@ pub fn browser_is_live(session: &row::Model, now: Timestamp) -> bool {
 }
 
 /// Notes that a browser session was used.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn seen_browser(tx: &mut Tx, session: &row::Model) -> Result<(), DbError> {
     tx.housekeeping();
     if session.last_seen_at + SEEN_EVERY > tx.now() {
@@ -117,9 +105,6 @@ pub async fn seen_browser(tx: &mut Tx, session: &row::Model) -> Result<(), DbErr
 }
 
 /// The living browser sessions that a connection's provider knows by subject, and by its own session where it names one.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn browsers_of_subject(
     view: &View,
     connection: Uuid,
@@ -140,9 +125,6 @@ pub async fn browsers_of_subject(
 }
 
 /// Sessions with clients that were opened in one browser's session and didn't end yet.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn sessions_of_browser(view: &View, browser: Uuid) -> Result<Vec<session::Model>, DbError> {
     let select = view
         .select::<session::Entity>()
@@ -162,9 +144,6 @@ pub(crate) async fn end_where(tx: &Tx, which: SimpleExpr, why: Ended) -> Result<
 }
 
 /// Browser sessions of one user or of all, newest first, before the one of this id.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn browsers(
     view: &View,
     user: Option<Uuid>,

@@ -94,9 +94,6 @@ pub fn mint(
 }
 
 /// Signs claims with the key of `realm`, as a token of type `typ`.
-///
-/// # Errors
-/// [`Error`]
 pub async fn sign_for(
     service: &PlatformService,
     keys: &Keyring,
@@ -149,9 +146,6 @@ pub struct IdTokenHint {
 }
 
 /// Signs claims with the platform's key: a token that isn't an access token, of type `typ`.
-///
-/// # Errors
-/// [`Error`]
 pub async fn sign(
     service: &PlatformService,
     keys: &Keyring,

@@ -146,9 +146,6 @@ async fn published(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec<Model
 }
 
 /// What `/oauth2/jwks` shows: keys that sign, will sign, or whose tokens are not yet over.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn public_keys(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec<Value>, DbError> {
     Ok(published(view, realm).await?.into_iter().map(|row| row.public_jwk).collect())
 }
@@ -169,9 +166,6 @@ fn usable(envelope: &Envelope, row: Model) -> Result<Arc<Key>, Error> {
 }
 
 /// Makes the realm's first key, if it has none.
-///
-/// # Errors
-/// [`Error`]
 pub async fn ensure_key(tx: &mut PlatformTx, envelope: &Envelope, realm: Option<Uuid>) -> Result<(), Error> {
     if published(tx, realm).await?.is_empty() {
         let now = tx.now();
@@ -183,17 +177,11 @@ pub async fn ensure_key(tx: &mut PlatformTx, envelope: &Envelope, realm: Option<
 }
 
 /// Whether the realm has a key.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn has_key(view: &PlatformView, realm: Uuid) -> Result<bool, DbError> {
     Ok(view.one(view.platform::<Entity>().filter(Column::TenantId.eq(realm))).await?.is_some())
 }
 
 /// Removes all keys of a realm that is no more.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn remove_keys(tx: &mut PlatformTx, realm: Uuid) -> Result<(), DbError> {
     tx.housekeeping();
     for key in tx.all(tx.platform::<Entity>().filter(Column::TenantId.eq(realm))).await? {
@@ -204,9 +192,6 @@ pub async fn remove_keys(tx: &mut PlatformTx, realm: Uuid) -> Result<(), DbError
 }
 
 /// Makes the next key of each realm whose newest key has signed for `age`; tells how many.
-///
-/// # Errors
-/// [`Error`]
 pub(crate) async fn rotate(tx: &mut PlatformTx, envelope: &Envelope, age: Duration) -> Result<usize, Error> {
     tx.housekeeping();
     let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::days(30));

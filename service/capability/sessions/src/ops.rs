@@ -68,9 +68,6 @@ impl SessionsEnded {
 }
 
 /// Opens a session; answers it with its first refresh token.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn open(tx: &mut Tx, tools: &Tools, new: NewSession) -> Result<(session::Model, String), DbError> {
     let lifetime = TimeDelta::from_std(tools.config.section::<Settings>().session_lifetime)
         .unwrap_or(TimeDelta::days(30));
@@ -154,9 +151,6 @@ pub enum Refreshed {
 }
 
 /// Uses a refresh token up. Expiry and single use are decided by the update itself: of many at once, one wins.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn refresh(tx: &mut Tx, tools: &Tools, digest: &[u8]) -> Result<Refreshed, DbError> {
     let used = store::use_refresh_token(tx, digest).await?;
     let row = tx.select::<refresh_token::Entity>().filter(refresh_token::Column::Digest.eq(digest.to_vec()));
@@ -183,17 +177,11 @@ pub async fn refresh(tx: &mut Tx, tools: &Tools, digest: &[u8]) -> Result<Refres
 }
 
 /// The session, whether it lives or not.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn find(view: &View, id: Uuid) -> Result<Option<session::Model>, DbError> {
     view.one(view.select::<session::Entity>().filter(session::Column::Id.eq(id))).await
 }
 
 /// The session that a refresh token belongs to, by the token's digest.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn session_of_refresh(view: &View, digest: &[u8]) -> Result<Option<Uuid>, DbError> {
     let row =
         view.select::<refresh_token::Entity>().filter(refresh_token::Column::Digest.eq(digest.to_vec()));
@@ -206,9 +194,6 @@ pub fn is_live(session: &session::Model, now: platform::Timestamp) -> bool {
 }
 
 /// Ends one session. Ending twice is the same as once.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn end(tx: &mut Tx, id: Uuid, why: Ended) -> Result<(), DbError> {
     let user_id = find(tx, id).await?.map(|session| session.user_id);
     let ended = end_where(tx, session::Column::Id.eq(id), why).await?;
@@ -220,9 +205,6 @@ pub async fn end(tx: &mut Tx, id: Uuid, why: Ended) -> Result<(), DbError> {
 }
 
 /// Ends all sessions of a user; tells how many.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn end_all_of_user(tx: &mut Tx, user: Uuid, why: Ended) -> Result<u64, DbError> {
     browser::end_where(tx, browser_session::Column::UserId.eq(user), why).await?;
     let ended = end_where(tx, session::Column::UserId.eq(user), why).await?;
@@ -234,9 +216,6 @@ pub async fn end_all_of_user(tx: &mut Tx, user: Uuid, why: Ended) -> Result<u64,
 }
 
 /// Ends all sessions of the tenant; tells how many.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn end_all_of_tenant(tx: &mut Tx, why: Ended) -> Result<u64, DbError> {
     browser::end_where(tx, browser_session::Column::EndedAt.is_null(), why).await?;
     let ended = end_where(tx, session::Column::EndedAt.is_null(), why).await?;
@@ -247,9 +226,6 @@ pub async fn end_all_of_tenant(tx: &mut Tx, why: Ended) -> Result<u64, DbError> 
 }
 
 /// Ends all sessions of an organization; tells how many.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn end_all_of_organization(tx: &mut Tx, organization: Uuid, why: Ended) -> Result<u64, DbError> {
     browser::end_where(tx, browser_session::Column::OrganizationId.eq(organization), why).await?;
     let ended = end_where(tx, session::Column::OrganizationId.eq(organization), why).await?;
@@ -263,9 +239,6 @@ pub async fn end_all_of_organization(tx: &mut Tx, organization: Uuid, why: Ended
 
 /// Ends all sessions that were opened in one browser's session, and that one. Each is told by itself: who hears that a person's
 /// session ended, and not which one, has to end all of them.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn end_browser(tx: &mut Tx, browser: &browser_session::Model, why: Ended) -> Result<(), DbError> {
     let sessions = browser::sessions_of_browser(tx, browser.id).await?;
     browser::end_where(tx, browser_session::Column::Id.eq(browser.id), why).await?;
@@ -298,9 +271,6 @@ async fn end_where(tx: &Tx, which: sea_orm::sea_query::SimpleExpr, why: Ended) -
 }
 
 /// Sessions of a tenant that ended at that instant and are with one of these clients, in the order of their ids, behind one of them.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn ended_at(
     view: &PlatformView,
     (tenant, at): (Uuid, Timestamp),

@@ -13,17 +13,11 @@ use crate::model::Status;
 const PAGE: u64 = 200;
 
 /// The tenants of these ids, whatever their status.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn of_ids(view: &PlatformView, ids: &[Uuid]) -> Result<Vec<Model>, DbError> {
     view.all(view.across::<Entity>().filter(Column::Id.is_in(ids.iter().copied()))).await
 }
 
 /// The next tenants that are active or suspended, in the order of their ids.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn in_use_after(view: &PlatformView, after: Uuid, limit: u64) -> Result<Vec<Model>, DbError> {
     view.all(in_use(view, after).limit(limit)).await
 }

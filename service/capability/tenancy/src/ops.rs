@@ -70,18 +70,12 @@ pub async fn get(view: &View) -> Result<tenant::Model, Error> {
 }
 
 /// The tenant, if there is one.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn find(view: &View) -> Result<Option<tenant::Model>, DbError> {
     // The copy on which a SCIM token makes a dry run is nobody's tenant.
     view.one(view.select::<tenant::Entity>().filter(tenant::Column::DryRunOf.is_null())).await
 }
 
 /// Tenants of all statuses or of one, oldest first.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn list(
     view: &PlatformView,
     status: Option<Status>,
@@ -115,9 +109,6 @@ pub async fn undeleted(tx: &Tx) -> Result<tenant::Model, Error> {
 }
 
 /// Writes the tenant, which was locked, in its next version, and answers that.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
 pub async fn put(tx: &Tx, row: tenant::Model) -> Result<tenant::Model, DbError> {
     let row = tenant::Model { version: row.version + 1, updated_at: tx.now(), ..row };
     tx.update(row.clone()).await?;
@@ -233,9 +224,6 @@ pub async fn plan(view: &View, key: &str) -> Result<plan::Model, Error> {
 }
 
 /// By how much a plan multiplies rate limits; a plan that is no more, not at all.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn rate_multiplier_of(view: &View, key: &str) -> Result<u32, DbError> {
     let found = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(key))).await?;
     Ok(plan::times(found.map(|plan| plan.rate_multiplier)))
@@ -266,9 +254,6 @@ pub async fn organization_named(view: &View, name: &str) -> Result<organization:
 }
 
 /// The organization of this id or slug, if there is one.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn find_organization(view: &View, name: &str) -> Result<Option<organization::Model>, DbError> {
     view.one(named(view, name)).await
 }

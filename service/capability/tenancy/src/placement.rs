@@ -59,9 +59,6 @@ pub fn mode_of(isolation: Isolation) -> Mode {
 }
 
 /// Whether instances of the pool are registered. Without any, tenants are placed by somebody else, or nowhere.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn has_pool(view: &View) -> Result<bool, DbError> {
     let any = view.shared::<instance::Entity>().filter(instance::Column::Driver.eq(Driver::Pool));
     Ok(view.one(any).await?.is_some())
@@ -97,9 +94,6 @@ pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, Er
 }
 
 /// Takes a place on the least-loaded active instance that fits and has room, but for this one; `None`: nowhere is room.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn take_capacity(tx: &Tx, place: &Place, but: Option<Uuid>) -> Result<Option<Uuid>, DbError> {
     // Looked for and counted in one statement each: if somebody else took the last place meanwhile, another is looked for.
     for _ in 0..PLACES_TRIED {
@@ -114,9 +108,6 @@ pub async fn take_capacity(tx: &Tx, place: &Place, but: Option<Uuid>) -> Result<
 }
 
 /// Whether an active instance that fits has room, but for this one.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn has_capacity(view: &View, place: &Place, but: Option<Uuid>) -> Result<bool, DbError> {
     Ok(view.one(with_capacity(view, place, but)).await?.is_some())
 }

@@ -10,9 +10,6 @@ use uuid::Uuid;
 use crate::http::InstanceAvailable;
 
 /// Active instances of a driver, a mode and a region; without a region, those that say none.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn active_instances(
     reads: &Reads,
     driver: Driver,
@@ -37,17 +34,11 @@ pub(crate) fn active(reads: &Reads, driver: Driver, mode: Mode) -> Select<Entity
 }
 
 /// The instance of this id, if there is one.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn find_instance(reads: &Reads, id: Uuid) -> Result<Option<Model>, DbError> {
     reads.one(reads.shared::<Entity>().filter(Column::Id.eq(id))).await
 }
 
 /// Instances with an endpoint that are not offline, those first whose health was checked longest ago.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn instances_to_check(view: &PlatformView, limit: u64) -> Result<Vec<Model>, DbError> {
     let select = view.platform::<Entity>().filter(Column::Endpoint.is_not_null());
     let select = select.filter(Column::Status.ne(InstanceStatus::Offline));
@@ -55,18 +46,12 @@ pub async fn instances_to_check(view: &PlatformView, limit: u64) -> Result<Vec<M
 }
 
 /// The regions that instances say.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn regions(view: &PlatformView) -> Result<Vec<String>, DbError> {
     let select = view.platform::<Entity>().filter(Column::Region.is_not_null());
     view.tuples(select.select_only().column(Column::Region).distinct().limit(1000)).await
 }
 
 /// Registers an instance that was deployed, unless it is registered.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn register_instance(tx: &mut PlatformTx, row: Model) -> Result<(), DbError> {
     if find_instance(tx, row.id).await?.is_some() {
         return Ok(());
@@ -79,9 +64,6 @@ pub async fn register_instance(tx: &mut PlatformTx, row: Model) -> Result<(), Db
 }
 
 /// Removes an instance that is gone, unless a tenant is on it.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn remove_instance(tx: &mut PlatformTx, id: Uuid) -> Result<(), DbError> {
     match tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await? {
         Some(row) if row.tenant_count == 0 => {

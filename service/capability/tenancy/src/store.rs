@@ -13,17 +13,11 @@ const GIVE_PLACE: PlatformStatement = PlatformStatement::new(
 );
 
 /// Takes a place on an instance without moving there; false: there is no room.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn take_place(tx: &Tx, id: Uuid) -> Result<bool, DbError> {
     Ok(tx.as_platform(TAKE_PLACE, vec![id.into()]).await? == 1)
 }
 
 /// Gives a place on an instance back.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn give_place(tx: &Tx, id: Uuid) -> Result<(), DbError> {
     tx.as_platform(GIVE_PLACE, vec![id.into()]).await?;
     Ok(())

@@ -144,17 +144,11 @@ pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<en
 }
 
 /// Ends some of the deliveries that waited at a disabled endpoint for longer than their event is kept.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
 pub async fn end_without_event(tx: &mut PlatformTx) -> Result<u64, DbError> {
     store::give_up_without_event(tx).await
 }
 
 /// Whether an endpoint takes security event tokens.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn takes_security_events(view: &PlatformView) -> Result<bool, DbError> {
     let select = view.platform::<endpoint::Entity>().filter(endpoint::Column::Format.eq(Format::Set));
     Ok(view.one(select.filter(endpoint::Column::DisabledAt.is_null())).await?.is_some())

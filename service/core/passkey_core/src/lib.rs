@@ -93,9 +93,6 @@ impl RelyingParty {
     }
 
     /// Finishes making a passkey.
-    ///
-    /// # Errors
-    /// [`Error`]
     pub fn finish_registration(
         &self,
         credential: &RegisterPublicKeyCredential,
@@ -117,9 +114,6 @@ impl RelyingParty {
     }
 
     /// Finishes asking: a passkey was shown, and its holder verified.
-    ///
-    /// # Errors
-    /// [`Error`]
     pub fn finish_authentication(
         &self,
         credential: &PublicKeyCredential,

@@ -23,9 +23,6 @@ impl Db {
 
 impl PlatformDb {
     /// The tenant that something belongs to, or `None`.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn tenant_of(&self, lookup: Lookup) -> Result<Option<Uuid>, DbError> {
         self.db.tenant_of(lookup).await
     }

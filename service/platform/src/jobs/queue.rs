@@ -151,9 +151,6 @@ pub(super) async fn reclaim(tx: &mut PlatformTx, alive: &[Uuid]) -> Result<u64, 
 
 /// Gives a dead job (or one that waits) its attempts back and runs it at once. `None` if there is no such job, or it is
 /// running or done.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
 pub async fn retry(tx: &mut PlatformTx, id: Uuid) -> Result<Option<job::Model>, DbError> {
     let found = tx.lock(tx.across::<job::Entity>().filter(job::Column::Id.eq(id))).await?;
     let Some(mut job) = found else { return Ok(None) };
@@ -172,9 +169,6 @@ pub async fn retry(tx: &mut PlatformTx, id: Uuid) -> Result<Option<job::Model>, 
 }
 
 /// How many jobs there are, by status.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
 pub async fn counts(view: &PlatformView) -> Result<Counts, DbError> {
     let of = |status: JobStatus| view.across::<job::Entity>().filter(job::Column::Status.eq(status));
     Ok(Counts {
@@ -186,9 +180,6 @@ pub async fn counts(view: &PlatformView) -> Result<Counts, DbError> {
 }
 
 /// Since when the oldest job that is due has been; `None` if none is.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
 pub async fn oldest_due(view: &PlatformView) -> Result<Option<Timestamp>, DbError> {
     let due = view.across::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Pending));
     let due = due.filter(job::Column::NextRunAt.lte(view.now()));

@@ -80,9 +80,6 @@ impl Worker {
     }
 
     /// Runs what is due until nothing is: for tests and one-off commands.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn drain(&self) -> Result<usize, DbError> {
         let all = async {
             let mut done = 0;

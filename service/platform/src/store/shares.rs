@@ -124,9 +124,6 @@ impl Shares {
     }
 
     /// Waits for a permit of `holder`.
-    ///
-    /// # Errors
-    /// [`Crowded`]
     pub(crate) async fn acquire(&self, holder: Holder) -> Result<Permit, Crowded> {
         self.line(holder).acquire().await
     }
@@ -140,9 +137,6 @@ impl Line {
     }
 
     /// Waits for a permit.
-    ///
-    /// # Errors
-    /// [`Crowded`]
     pub(crate) async fn acquire(&self) -> Result<Permit, Crowded> {
         let permit = async {
             let own = tokio::select! {

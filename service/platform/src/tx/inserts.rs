@@ -166,18 +166,12 @@ impl Tx {
     }
 
     /// Inserts now what was left for just before the commit.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn insert_left(&mut self) -> Result<(), DbError> {
         let left = std::mem::take(&mut self.writes.rows);
         insert_together(self, left).await
     }
 
     /// Inserts one row of this tenant unless a key refuses it; tells whether it went in.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     #[allow(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn insert_unless_there<M>(&self, row: M) -> Result<bool, DbError>
     where

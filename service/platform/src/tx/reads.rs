@@ -32,26 +32,17 @@ impl Reads {
     }
 
     /// The first row, if any.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn one<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>, DbError> {
         Ok(select.one(&self.connection).await?)
     }
 
     /// The first row, locked until the transaction ends (SQLite has one writer and needs no lock).
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn lock<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>, DbError> {
         self.one(select.lock_exclusive()).await
     }
 
     /// The first row, which nobody can [`lock`](Self::lock) until the transaction ends; others may lock it the same way, and change it. It is what a
     /// row that refers to it takes anyway (Postgres: `FOR KEY SHARE`).
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn lock_key_share<E: EntityTrait>(
         &self,
         select: Select<E>,
@@ -61,9 +52,6 @@ impl Reads {
 
     /// Locks all rows until the transaction ends, in the order of `key`: whoever locks several of a table does it in one order, so that no
     /// two wait for each other. On SQLite, which has one writer, it asks nothing.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn lock_all<E, K>(&self, select: Select<E>, key: E::Column) -> Result<(), DbError>
     where
         E: EntityTrait,
@@ -77,9 +65,6 @@ impl Reads {
     }
 
     /// All rows, locked in the same way. The caller sets a limit.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn lock_rows<E: EntityTrait>(
         &self,
         select: Select<E>,
@@ -89,17 +74,11 @@ impl Reads {
     }
 
     /// All rows. The caller sets a limit.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn all<E: EntityTrait>(&self, select: Select<E>) -> Result<Vec<E::Model>, DbError> {
         Ok(select.all(&self.connection).await?)
     }
 
     /// Some columns of all rows. The caller sets a limit.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn tuples<E: EntityTrait, T: TryGetableMany>(
         &self,
         select: Select<E>,
@@ -108,9 +87,6 @@ impl Reads {
     }
 
     /// How many rows there are.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn count<E>(&self, select: Select<E>) -> Result<u64, DbError>
     where
         E: EntityTrait,
@@ -151,9 +127,6 @@ impl View {
     }
 
     /// Hand-written SQL over the tenant's rows; `values` begin at `$2`.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn query(
         &self,
         statement: &Statement,
@@ -182,9 +155,6 @@ impl PlatformView {
     }
 
     /// Hand-written SQL over the rows of all tenants.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails.
     pub async fn query(
         &self,
         statement: &CrossTenantStatement,

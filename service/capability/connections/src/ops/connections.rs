@@ -241,17 +241,11 @@ async fn prove(tx: &Tx, row: &connection::Model, verb: ConnectionVerb) -> Result
 }
 
 /// Somebody whom its provider vouches for signs in.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn signed_in(tx: &Tx, row: &connection::Model) -> Result<(), DbError> {
     prove(tx, row, ConnectionVerb::SignIn).await
 }
 
 /// A test went through.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn tested(tx: &mut Tx, row: &connection::Model) -> Result<(), DbError> {
     let change = tx
         .change::<connection::Entity>()

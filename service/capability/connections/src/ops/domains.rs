@@ -183,18 +183,12 @@ pub(crate) async fn recheck_domains(service: &Service) -> Result<usize, Error> {
 }
 
 /// Whether the tenant has proven the domain of this address.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn owns(view: &View, email: &str) -> Result<bool, DbError> {
     let Some(domain) = identity_core::domain_of(email) else { return Ok(false) };
     Ok(organization_of(view, &domain).await?.is_some())
 }
 
 /// The organization that has proven this domain.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn organization_of(view: &View, domain: &str) -> Result<Option<Uuid>, DbError> {
     let found = view.one(view.select::<Entity>().filter(Column::VerifiedName.eq(domain))).await?;
     Ok(found.map(|row| row.organization_id))

@@ -42,9 +42,6 @@ fn first_end(one: &Connection) -> Option<(&'static str, Timestamp)> {
 }
 
 /// Warns of certificates and secrets that end in 30, 14, 7 and 1 days, once each; tells how many warnings went out.
-///
-/// # Errors
-/// [`Error`]
 pub async fn warn(service: &Service) -> Result<usize, Error> {
     let now = service.db.clock().now();
     let (mut warned, mut after) = (0, None);

@@ -155,9 +155,6 @@ pub async fn enabled(view: &View, connection: Uuid) -> Result<Connection, Error>
 }
 
 /// Whether an organization's people come in by its connections only.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn is_enforced(view: &View, organization: Uuid) -> Result<bool, DbError> {
     Ok(sign_in_policy(view, organization).await?.row.enforced)
 }

@@ -55,9 +55,6 @@ pub async fn expect(tx: &mut Tx, new: NewExpected<'_>) -> Result<(), Error> {
 }
 
 /// Nobody is expected by this invitation any more; their seat is free.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn forget_expected(tx: &mut Tx, invitation: Uuid) -> Result<(), DbError> {
     let found = tx.one(tx.select::<Entity>().filter(Column::InvitationId.eq(invitation))).await?;
     let Some(row) = found else { return Ok(()) };

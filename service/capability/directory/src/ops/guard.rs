@@ -39,9 +39,6 @@ platform::events! {
 }
 
 /// The guard of an organization, if it has one.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn guard(view: &View, organization: Uuid) -> Result<Option<Model>, DbError> {
     view.one(view.select::<Entity>().filter(Column::OrganizationId.eq(organization))).await
 }
@@ -164,9 +161,6 @@ pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Error>
 }
 
 /// After a refusal, in a transaction of its own: the guard holds from now on, and says so once.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn hold(tx: &mut Tx, organization: Uuid) -> Result<bool, DbError> {
     let Some(before) = locked(tx, organization).await? else {
         tx.housekeeping();

@@ -161,18 +161,12 @@ pub async fn begin_restore(tx: &mut Tx, organization: Uuid, moment: Timestamp) -
 }
 
 /// Restores of an organization, the newest first.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn restores(view: &View, organization: Uuid) -> Result<Vec<Model>, DbError> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     view.all(select.order_by_desc(Column::Id).limit(LISTED)).await
 }
 
 /// The restore that runs, if one does: identity providers wait meanwhile.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn running_restore(view: &View, organization: Uuid) -> Result<Option<Model>, DbError> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     view.one(select.filter(Column::Status.eq(RestoreStatus::Running))).await
@@ -183,9 +177,6 @@ pub async fn running_restore(view: &View, organization: Uuid) -> Result<Option<M
 pub struct Items(Vec<Item>);
 
 /// What a restore puts back; `None` if it doesn't run.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn restore_items(
     view: &View,
     organization: OrganizationId,
@@ -276,9 +267,6 @@ pub async fn go_on(
 }
 
 /// Ends a restore that can't go on; what it put back stays.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn fail_restore(
     tx: &mut Tx,
     organization: OrganizationId,

@@ -46,9 +46,6 @@ fn highest(roles: &[TenantRole]) -> Option<TenantRole> {
 }
 
 /// The organization's mappings.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn role_mappings(view: &View, organization: Uuid) -> Result<Vec<role_mapping::Model>, DbError> {
     store::mappings(view, organization).await
 }

@@ -332,9 +332,6 @@ pub(crate) async fn link(tx: &mut Tx, row: &user::Model, issuer: &str, subject: 
 }
 
 /// Takes away every link to a connection that is gone, whichever provider was behind it.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn unlink_connection(tx: &Tx, connection: Uuid) -> Result<u64, DbError> {
     let issuers = identity_core::issuers_of(connection);
     let all = tx.remove::<identity::Entity>().filter(identity::Column::Issuer.starts_with(issuers));
@@ -354,9 +351,6 @@ pub(crate) async fn set_proof(
 }
 
 /// Notes that a person came in as (issuer, subject).
-///
-/// # Errors
-/// [`DbError`].
 pub(crate) async fn seen(tx: &Tx, issuer: &str, subject: &str) -> Result<(), DbError> {
     let change = tx
         .change::<identity::Entity>()

@@ -88,18 +88,12 @@ fn addressed(keys: &[String]) -> Vec<(DepartedKind, String)> {
 }
 
 /// An admin wants somebody back: nothing is remembered any more of whom the directory removed with one of these addresses.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn forgive(tx: &Tx, organization: Uuid, keys: &[String]) -> Result<(), DbError> {
     departed::forget_of_addresses(tx, organization, keys).await
 }
 
 /// The directory has somebody of these addresses again. It is whom it removed if it calls them by the same subject; otherwise the addresses
 /// are somebody else's now, and who left is still recognized by the rest.
-///
-/// # Errors
-/// [`DbError`].
 pub(crate) async fn there_again(
     tx: &Tx,
     organization: Uuid,

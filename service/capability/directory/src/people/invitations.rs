@@ -74,9 +74,6 @@ pub async fn open_invitation(tx: &Tx, id: Uuid) -> Result<Model, Error> {
 }
 
 /// What somebody proves who shows the token of a pending invitation of this address.
-///
-/// # Errors
-/// [`platform::DbError`].
 pub async fn proof_of_token(tx: &Tx, digest: &[u8], address: &str) -> Result<Option<Proof>, DbError> {
     let pending = tx.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()));
     let pending = pending.filter(Column::Status.eq(InvitationStatus::Pending)).filter(Column::Kind.eq(KIND));

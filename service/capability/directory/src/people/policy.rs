@@ -66,9 +66,6 @@ fn unset(view: &View, organization: Uuid) -> Model {
 }
 
 /// The organization's policy.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn sign_in_policy(view: &View, organization: Uuid) -> Result<SignInPolicy, DbError> {
     let mut all = policies(view, &[organization]).await?;
     Ok(all.remove(&organization).unwrap_or_else(|| unset_policy(view, organization)))

@@ -159,9 +159,6 @@ pub(crate) async fn member_changes(
 }
 
 /// Changes that this transaction has made so far, the first ones.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn changes_so_far(
     tx: &mut Tx,
     organization: Uuid,
@@ -173,9 +170,6 @@ pub async fn changes_so_far(
 }
 
 /// Changes that one request made, the first ones.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn changes_of_request(
     view: &View,
     organization: Uuid,

@@ -13,9 +13,6 @@ fn of_organization(view: &View, organization: Uuid) -> Select<group::Entity> {
 }
 
 /// The group of this id.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn group(
     view: &View,
     organization: OrganizationId,
@@ -25,9 +22,6 @@ pub async fn group(
 }
 
 /// The group of this id, whose members are about to change: no role is given or taken by it meanwhile.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn group_share_locked(
     tx: &Tx,
     organization: OrganizationId,
@@ -37,9 +31,6 @@ pub async fn group_share_locked(
 }
 
 /// The group of this id, locked.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn group_locked(
     tx: &Tx,
     organization: OrganizationId,

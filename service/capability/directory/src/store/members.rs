@@ -33,9 +33,6 @@ pub struct Membership {
 }
 
 /// Members of these groups, by group; `None` if there are more than `limit` in all. One query.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn members(
     view: &View,
     organization: Uuid,
@@ -74,9 +71,6 @@ pub async fn members(
 }
 
 /// Members of one group behind `after`: users first, then groups, each by id. Fewer than `limit`: there are no more.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn members_behind(
     view: &View,
     organization: OrganizationId,
@@ -118,9 +112,6 @@ pub async fn members_behind(
 }
 
 /// Groups of these users, direct and by nesting: user → groups. One query.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn groups_of(
     view: &View,
     organization: Uuid,

@@ -150,9 +150,6 @@ fn looks(kind: &ResourceType, condition: &Condition) -> Looks {
 }
 
 /// How many users or groups an organization has. It reads no attributes, but goes over all rows: whoever asks remembers the answer.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
 pub async fn population(view: &View, organization: Uuid, kind: &ResourceType) -> Result<Population, DbError> {
     let population = Statement::built(population_text(view.sql(), kind))?;
     let rows = view.query(&population, vec![organization.into()]).await?;

@@ -23,9 +23,6 @@ fn of_organization(view: &View, organization: Uuid) -> Select<user::Entity> {
 }
 
 /// The user of this id.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn user(
     view: &View,
     organization: OrganizationId,
@@ -35,9 +32,6 @@ pub async fn user(
 }
 
 /// The user of this id, locked.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn user_locked(
     tx: &Tx,
     organization: OrganizationId,
@@ -47,17 +41,11 @@ pub async fn user_locked(
 }
 
 /// The user of this id, in whatever organization of the tenant.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn user_any_organization(view: &View, id: Uuid) -> Result<Option<user::Model>, DbError> {
     view.one(view.select::<user::Entity>().filter(user::Column::Id.eq(id))).await
 }
 
 /// The user of this name, without case.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn user_by_name(
     view: &View,
     organization: Uuid,
@@ -70,9 +58,6 @@ pub async fn user_by_name(
 pub(crate) const NAMESAKES_MAX: u64 = 50;
 
 /// Users of the organization whose name or e-mail is this address.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn users_of_address(
     view: &View,
     organization: Uuid,
@@ -107,9 +92,6 @@ pub(crate) async fn find_identity(
 }
 
 /// The person who comes in as (issuer, subject).
-///
-/// # Errors
-/// [`DbError`].
 pub async fn by_identity(view: &View, issuer: &str, subject: &str) -> Result<Option<user::Model>, DbError> {
     const BY_IDENTITY: Statement = Statement::of_tenant(
         "SELECT u.* FROM user_identity i \
@@ -121,9 +103,6 @@ pub async fn by_identity(view: &View, issuer: &str, subject: &str) -> Result<Opt
 }
 
 /// The (issuer, subject) pairs of a user.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn identities(view: &View, of: &user::Model) -> Result<Vec<identity::Model>, DbError> {
     let select = view.select::<identity::Entity>();
     let select = select.filter(identity::Column::OrganizationId.eq(of.organization_id));
@@ -137,9 +116,6 @@ pub(crate) async fn unlink(tx: &Tx, issuer: &str, subject: &str) -> Result<(), D
 }
 
 /// Addresses of the tenant's admins, and of its owner.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn admin_addresses(tx: &Tx, tenant: &tenant::Model) -> Result<Vec<String>, DbError> {
     let admins = tx
         .select::<user::Entity>()
@@ -170,9 +146,6 @@ pub struct Twin {
 
 /// Everything that shares its name or address with an older one, at most 100 of it: users, groups, invitations, requests to join, and of the
 /// platform operators and addresses that get no mail.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn twins(view: &PlatformView) -> Result<Vec<Twin>, DbError> {
     const TWINS: CrossTenantStatement = CrossTenantStatement::new(
         "SELECT t.slug, r.kind, r.id, r.name FROM (\
@@ -222,17 +195,11 @@ pub(crate) async fn set_emails(
 }
 
 /// The identities of users at these issuers.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn identities_of_issuers(view: &View, issuers: &[String]) -> Result<Vec<identity::Model>, DbError> {
     view.all(view.select::<identity::Entity>().filter(identity::Column::Issuer.is_in(issuers))).await
 }
 
 /// Users who are switched off: who they are, by whom, and when their row was changed last.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn switched_off(view: &View) -> Result<Vec<(Uuid, Option<DeactivatedBy>, Timestamp)>, DbError> {
     let off = view.select::<user::Entity>().filter(user::Column::Active.eq(false)).select_only();
     let off = off.column(user::Column::Id).column(user::Column::DeactivatedBy);

@@ -67,9 +67,6 @@ pub enum Redemption {
 }
 
 /// Uses a code up. `None`: there is none such.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn redeem_code(tx: &Tx, digest: &[u8]) -> Result<Option<Redemption>, DbError> {
     let first = store::use_code(tx, digest).await?;
     let found = tx.one(tx.select::<Entity>().filter(Column::Digest.eq(digest.to_vec()))).await?;
@@ -77,9 +74,6 @@ pub async fn redeem_code(tx: &Tx, digest: &[u8]) -> Result<Option<Redemption>, D
 }
 
 /// Records the session that a code was redeemed for: a replay ends it.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn record_session(tx: &Tx, row: AuthorizationCode, session: Uuid) -> Result<(), DbError> {
     tx.update(AuthorizationCode { session_id: Some(session), used_at: Some(tx.now()), ..row }).await
 }

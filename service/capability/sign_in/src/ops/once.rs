@@ -6,9 +6,6 @@ use platform::{DbError, Timestamp, Tx};
 use uuid::Uuid;
 
 /// Takes something once: of many at a time, on whichever replica, one succeeds.
-///
-/// # Errors
-/// [`DbError`]
 pub async fn take_once(tx: &Tx, connection: Uuid, name: &str, until: Timestamp) -> Result<bool, DbError> {
     // What a provider calls things may be long; its digest isn't.
     let assertion_id = if name.len() <= 255 { name.to_owned() } else { hex(&sha256(name.as_bytes())) };

@@ -102,17 +102,11 @@ async fn stays_off(tx: &mut Tx, before: user::Model, state: UserState) -> Result
 }
 
 /// The backend's last event about the person behind (issuer, subject) that was applied.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn last_word(view: &View, issuer: &str, subject: &str) -> Result<Option<i64>, DbError> {
     Ok(store::find_identity(view, issuer, subject).await?.and_then(|link| link.sequence))
 }
 
 /// Notes the backend's last event about the person behind (issuer, subject), whose row is locked.
-///
-/// # Errors
-/// [`DbError`].
 pub async fn record_last_word(tx: &Tx, issuer: &str, subject: &str, sequence: i64) -> Result<(), DbError> {
     let change = tx
         .change::<identity::Entity>()
