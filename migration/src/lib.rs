@@ -28,6 +28,7 @@ mod m20261128_000001_placement;
 mod m20261129_000001_roles;
 mod m20261130_000001_mailbox;
 mod m20261201_000001_unreadable;
+mod m20261202_000001_names;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000001_roles::Migration),
             Box::new(m20261130_000001_mailbox::Migration),
             Box::new(m20261201_000001_unreadable::Migration),
+            Box::new(m20261202_000001_names::Migration),
         ]
     }
 }

@@ -21,7 +21,7 @@ use crate::{app, config, demo, operations, signals, startup};
 #[derive(Debug, Parser)]
 #[command(name = "tenantry", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
-    /// A TOML file with settings; the environment overlays it.
+    /// A TOML file with settings; environment variables override it.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -44,39 +44,39 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
 enum Command {
     /// Serve until SIGTERM or Ctrl-C.
     Serve,
-    /// Bring the schema up to date, or say what is missing.
+    /// Apply pending migrations, or list them.
     Migrate {
         #[command(subcommand)]
         what: Migrate,
     },
-    /// Run the main job end to end on a throw-away store, then stay up until Ctrl-C.
+    /// Play a scenario from end to end on a temporary store, then keep serving until Ctrl-C.
     Demo {
-        /// End after the run; the exit code tells how it went.
+        /// Exit after the scenario; the exit code says whether it succeeded.
         #[arg(long)]
         once: bool,
     },
-    /// Look at configuration, store, keys and mail; say what is wrong and how to mend it.
+    /// Check the configuration, store, keys and mail; say what is wrong and how to fix it.
     Doctor {
-        /// One JSON object.
+        /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },
-    /// Management keys.
+    /// Management keys: create, list, revoke.
     Key {
         #[command(subcommand)]
         what: key::Key,
     },
-    /// Tenants: provision, look at, cut off, unmake.
+    /// Tenants: provision, list, show, suspend, resume, deprovision.
     Tenant {
         #[command(subcommand)]
         what: tenant::Command,
     },
-    /// Mail: see what it looks like.
+    /// Mail: preview the templates.
     Mail {
         #[command(subcommand)]
         what: mail::Mail,
     },
-    /// Events: bring them to a developer's machine.
+    /// Events: forward them to a developer's machine.
     Webhook {
         #[command(subcommand)]
         what: webhook::Webhook,
@@ -91,25 +91,25 @@ enum Command {
     EventTypes,
     /// Print a completion script.
     Completions {
-        /// For this shell.
+        /// The shell to complete for.
         shell: clap_complete::Shell,
     },
 }
 
 #[derive(Debug, Subcommand)]
 enum Migrate {
-    /// Apply what is missing.
+    /// Apply pending migrations.
     Up,
-    /// Say what is missing; exit code 1 if anything is.
+    /// List pending migrations; exits with 1 if there are any.
     Status {
-        /// One JSON object.
+        /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },
 }
 
 /// Configuration is read once, here.
-#[allow(clippy::disallowed_methods, reason = "this is the door")]
+#[allow(clippy::disallowed_methods, reason = "the one place for it")]
 fn configuration(file: Option<PathBuf>) -> Result<Config, ConfigError> {
     let file = file
         .or_else(|| std::env::var("TENANTRY_CONFIG").ok().filter(|path| !path.is_empty()).map(PathBuf::from));

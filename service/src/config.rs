@@ -85,6 +85,7 @@ mod tests {
             ("TENANTRY__REDIS__URL", "redis://localhost", "doesn't use Redis"),
             ("TENANTRY_DATABSE_URL", "postgres://hush", "`TENANTRY_DATABASE_URL`"),
             ("TENANTRY__DATABASE__URI", "postgres://hush", "`database.url`"),
+            ("TENANTRY__SSO__SIGN_INS_KEPT", "hush", "`sso.sign_in_retention`"),
         ] {
             let error = load(None, environment(&[(name, value)])).unwrap_err().to_string();
             assert!(error.contains(said) && !error.contains("hush"), "{error}");

@@ -72,7 +72,7 @@ pub(crate) async fn by_hand(place: &str, head: &str, announced: usize, sent: usi
             () = async { write.await; std::future::pending::<()>().await } => {}
         }
     };
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(20), both).await;
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(60), both).await;
     String::from_utf8_lossy(&answer).split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default()
 }
 

@@ -190,10 +190,7 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
 
 /// A tenant with a token, and what it needs to go on after a kill.
 async fn synced(process: &Process, users: usize) -> (tests::Client, Vec<String>) {
-    let request =
-        process.operator.request(reqwest::Method::POST, "/api/v1/tenants").header("Prefer", "wait=20");
-    let tenant = request.json(&json!({"slug": "acme", "name": "Acme", "plan": "enterprise"}));
-    tests::Reply::read(tenant).await.expect(201);
+    process.operator.made_tenant(json!({"slug": "acme", "name": "Acme", "plan": "enterprise"})).await;
     let tokens = "/api/v1/tenants/acme/organizations/default/scim-tokens";
     let made = process.operator.post(tokens, json!({"name": "idp"})).await.created_token();
     let scim = process.operator.with(made);
@@ -300,7 +297,7 @@ async fn dies_moving(place: &str) {
 
 #[actix_web::test]
 async fn what_came_in_is_done_once_wherever_the_process_dies() {
-    let places = ["inbox.received", "inbox.settling", "inbox.settled"];
+    let places = ["inbox.received", "inbox.processing", "inbox.processed"];
     futures_util::stream::iter(places).for_each_concurrent(3, dies_settling).await;
 }
 
@@ -332,11 +329,7 @@ async fn dies_settling(place: &str) {
     assert_eq!(send(&process).await.expect("an answer").status(), 200);
     eventually("the plan", async || (process.operator.tenant("acme").await.plan == "pro").then_some(()))
         .await;
-    eventually("it to be settled", async || {
-        let jobs = process.operator.jobs("kind=inbox.settle").await;
-        jobs.iter().all(|job| job.status == "done").then_some(())
-    })
-    .await;
+    process.operator.inbox_is_through().await;
     assert_eq!(process.operator.get("/api/v1/audit-events?action=inbox.receive").await.count(), 1, "{place}");
     assert_eq!(process.operator.get("/api/v1/audit-events?action=tenant.plan").await.count(), 1, "{place}");
     process.kill().await;

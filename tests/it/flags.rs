@@ -3,7 +3,7 @@
 mod live;
 mod races;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tests::{Delivery, Event, Flag, Module, Receiver, TestApp};
@@ -103,7 +103,8 @@ async fn a_push_names_its_tenant_and_its_version_in_each_profile() {
 
 #[actix_web::test]
 async fn a_module_that_fails_is_told_until_it_confirms_and_delays_nobody() {
-    let app = TestApp::with(|config| config.outbound.timeout = Duration::from_secs(20)).await;
+    // Far longer than the well one's push is waited for.
+    let app = TestApp::with(|config| config.outbound.timeout = Duration::from_secs(90)).await;
     let (dead, failing, well) = (Receiver::start(), Receiver::start(), Receiver::start());
     dead.answer(0);
     let mut ids = Vec::new();
@@ -116,14 +117,8 @@ async fn a_module_that_fails_is_told_until_it_confirms_and_delays_nobody() {
     }
     failing.until("the last tenant's first push", |push| push.body["tenantSlug"] == "t4").await;
     failing.answer(503);
-    let begun = Instant::now();
     app.operator.put("/api/v1/tenants/t0/flags/beta", json!({"variant": "on"})).await.expect(200);
-    well.until("the push", |push| push.body["flags"]["beta"] == true).await;
-    assert!(
-        begun.elapsed() < Duration::from_secs(15),
-        "a hanging module held up another: {:?}",
-        begun.elapsed()
-    );
+    well.until("the push, which a hanging module holds up", |push| push.body["flags"]["beta"] == true).await;
     failing.until("some attempts", |push| push.body["flags"]["beta"] == true).await;
     failing.answer(204);
     let unconfirmed = format!("/api/v1/modules/{}/flag-pushes?drift=true", ids[1]);

@@ -148,8 +148,7 @@ async fn a_name_that_stands_twice_in_an_object_is_refused() {
 /// A tenant of a process, with its identity provider's token.
 async fn tenant(operator: &Client) -> Tenant {
     let body = json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"externalId": "org_acme"}});
-    let request = operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20").json(&body);
-    let id = Reply::read(request).await.created_id();
+    let id = operator.made_tenant(body).await;
     let key = json!({"name": "admin", "role": "admin", "tenantId": id});
     let key = operator.post("/api/v1/keys", key).await.created_token();
     let tokens = format!("/api/v1/tenants/{id}/organizations/default/scim-tokens");

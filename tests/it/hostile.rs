@@ -9,7 +9,7 @@ async fn raw(app: &TestApp, request: &str) -> String {
     let mut socket = tokio::net::TcpStream::connect(app.running.address).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = vec![0; 4096];
-    let n = tokio::time::timeout(std::time::Duration::from_secs(5), socket.read(&mut answer))
+    let n = tokio::time::timeout(std::time::Duration::from_secs(30), socket.read(&mut answer))
         .await
         .unwrap()
         .unwrap();

@@ -60,14 +60,6 @@ pub(crate) async fn becomes(app: &TestApp, expected: (&str, &str, &str)) {
     .await;
 }
 
-pub(crate) async fn settled(app: &TestApp) {
-    eventually("all events to be settled", async || {
-        let jobs = app.operator.jobs("kind=inbox.settle").await;
-        jobs.iter().all(|job| job.status == "done").then_some(())
-    })
-    .await;
-}
-
 #[actix_web::test]
 async fn a_subscription_makes_plan_grace_and_suspension() {
     let app = TestApp::with(configure).await;
@@ -90,7 +82,7 @@ async fn a_subscription_makes_plan_grace_and_suspension() {
     becomes(&app, ("active", "enterprise", "full")).await;
     // A price that nobody knows keeps the plan and warns.
     stripe(&app, &event("evt_5", 5, "updated", "active", "mystery")).await.expect(200);
-    settled(&app).await;
+    app.operator.inbox_is_through().await;
     assert_eq!(app.audit("billing.price_unknown").await.len(), 1);
     assert_eq!(tenant(&app).await.1, "enterprise");
     // An operator's suspension is not Stripe's to lift.
@@ -118,7 +110,7 @@ async fn events_in_any_order_and_twice_end_the_same() {
             let receipt: Receipt = stripe(&app, &story[at]).await.found();
             assert!(receipt.received);
         }
-        settled(&app).await;
+        app.operator.inbox_is_through().await;
         assert_eq!(tenant(&app).await, ("active".to_owned(), "enterprise".to_owned(), "full".to_owned()));
     }
     assert_eq!(app.audit("inbox.receive").await.len(), 4, "each is taken once");
@@ -263,7 +255,8 @@ async fn zitadels_word_takes_and_gives_access_and_what_was_missed_is_found() {
     assert_eq!(held.suspended_by.as_deref(), Some("operator"));
     zitadel.set_active(&id, true);
     tell(told(5, "org.reactivated", &id, &id)).await.expect(200);
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    app.operator.inbox_is_through().await;
+    zitadel.is_compared_again(&id).await;
     assert_eq!(app.operator.tenant("acme").await.status, "suspended");
     app.stop().await;
     issuer.stop().await;

@@ -83,11 +83,7 @@ impl World {
     /// The same, and it is settled.
     async fn settle(&self, sequence: u64, kind: &str, aggregate: &str) {
         self.tell(sequence, kind, aggregate).await;
-        eventually("all events to be settled", async || {
-            let jobs = self.app.operator.jobs("kind=inbox.settle").await;
-            jobs.iter().all(|job| job.status == "done").then_some(())
-        })
-        .await;
+        self.app.operator.inbox_is_through().await;
     }
 
     async fn user(&self, name: &str) -> User {
@@ -225,7 +221,7 @@ async fn what_was_lost_is_mended_in_both_directions() {
     world.comes_in("dora").await;
     // What is told too late changes nothing, and nobody asks the directory's people back.
     world.settle(11, "user.deactivated", "bob").await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    world.zitadel.is_compared_again(&world.id).await;
     assert!(world.is_in("bob").await && !world.is_in("carl").await);
     world.zitadel.set_active(&world.id, false);
     assert_eq!(

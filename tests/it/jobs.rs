@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use platform::clock::Clock;
@@ -13,7 +13,7 @@ use platform::{Ctx, PlatformTx, Work as _};
 use reqwest::Method;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use serde_json::{Value, json};
-use tests::{Receiver, Reply, Store, Tenant, TestApp, eventually};
+use tests::{Receiver, Reply, Store, TestApp, eventually};
 
 /// Work whose outcome the store does not take at first.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -24,11 +24,9 @@ impl Job for Probe {
     const CLASS: Class = Class::Maintenance;
 }
 
-/// How long the outside world may hang before it is given up: longer than any story here lasts.
-const HANGS: Duration = Duration::from_secs(40);
-/// What has nothing to do with those who hang is done within this time, also by a debug build on a busy machine. When they stood in
-/// its way it waited for as long as they hang.
-const SOON: Duration = Duration::from_secs(10);
+/// How long the outside world may hang before it is given up: longer than anybody here waits for what has nothing to do with it, and
+/// less than the two minutes after which an attempt is ended. What those who hang stood in the way of waited for as long.
+const HANGS: Duration = Duration::from_secs(100);
 
 /// Takes every connection and never says a word.
 struct Silent {
@@ -76,15 +74,6 @@ async fn hanging(adjust: impl FnOnce(&mut platform::config::Config)) -> TestApp 
     .await
 }
 
-/// A tenant becomes active, and soon.
-async fn is_active_soon(app: &TestApp, slug: &str) -> Tenant {
-    let begun = Instant::now();
-    let tenant = app.tenant(slug).await;
-    assert_eq!(app.operator.tenant(slug).await.status, "active");
-    assert!(begun.elapsed() < SOON, "{slug} was active after {:?}", begun.elapsed());
-    tenant
-}
-
 async fn running(app: &TestApp, kind: &str) -> usize {
     app.operator.jobs(&format!("status=running&kind={kind}")).await.len()
 }
@@ -99,17 +88,13 @@ async fn forty_receivers_that_hang_stop_neither_provisioning_nor_healthy_deliver
     }
     app.operator.webhook(&well.url, &["user.*"]).await;
     let acme = app.tenant("acme").await;
-    let begun = Instant::now();
     acme.user("ann").await;
     well.until("ann at the healthy receiver", |one| one.body["data"]["userName"] == "ann").await;
-    assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
     eventually("all forty to hang", async || (silent.connections() == 40).then_some(())).await;
     // Forty hang; sixteen places a process has.
-    is_active_soon(&app, "globex").await;
-    let begun = Instant::now();
+    app.tenant("globex").await;
     acme.user("bob").await;
     well.until("bob at the healthy receiver", |one| one.body["data"]["userName"] == "bob").await;
-    assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
     assert!(running(&app, "webhook.deliver").await >= 40, "they hang all the time");
     silent.hang_up();
     well.stop().await;
@@ -120,7 +105,12 @@ async fn forty_receivers_that_hang_stop_neither_provisioning_nor_healthy_deliver
 async fn modules_and_a_relay_that_hang_stop_neither_pushes_nor_provisioning() {
     let (silent, relay, well) = (Silent::start(), Silent::start(), Receiver::start());
     let smtp = format!("smtp://{}", relay.address);
-    let app = hanging(|config| config.section_mut::<mail::Settings>().url = smtp.into()).await;
+    let app = hanging(|config| {
+        let settings = config.section_mut::<mail::Settings>();
+        settings.url = smtp.into();
+        settings.timeout = HANGS;
+    })
+    .await;
     for number in 0..24 {
         app.operator.module(&format!("m{number}"), &silent.url(&number.to_string())).await;
     }
@@ -135,15 +125,13 @@ async fn modules_and_a_relay_that_hang_stop_neither_pushes_nor_provisioning() {
     }
     eventually("all modules to hang", async || (silent.connections() >= 24).then_some(())).await;
     eventually("the relay to hang", async || (relay.connections() >= 2).then_some(())).await;
-    let globex = is_active_soon(&app, "globex").await;
-    let begun = Instant::now();
+    let globex = app.tenant("globex").await;
     let path = format!("/api/v1/tenants/{}/flags/beta", globex.id);
     app.operator.put(&path, json!({"variant": "on"})).await.expect(200);
     let pushed = |one: &tests::Received| {
         one.body["tenantId"] == globex.id.as_str() && one.body["flags"]["beta"] == true
     };
     well.until("the push to the healthy module", pushed).await;
-    assert!(begun.elapsed() < SOON, "pushed after {:?}", begun.elapsed());
     assert!(running(&app, "flags.push").await >= 24, "they hang all the time");
     // One tenant's mails take some of the places of mail, never all.
     assert_eq!(running(&app, "mail.send").await, 2);
@@ -170,8 +158,14 @@ async fn tenants_whose_backend_hangs_delay_no_tenant_of_another_backend() {
     }
     eventually("all of them to wait for the backend", async || (silent.connections() >= 24).then_some(()))
         .await;
-    is_active_soon(&app, "acme").await;
-    assert_eq!(running(&app, "provisioning.advance").await, 24, "they hang all the time");
+    app.tenant("acme").await;
+    // The job that made it active ends a moment later.
+    eventually("nobody but them to be at work", async || {
+        let count = running(&app, "provisioning.advance").await;
+        assert!(count >= 24, "they hang all the time: {count}");
+        (count == 24).then_some(())
+    })
+    .await;
     silent.hang_up();
     app.stop().await;
 }
@@ -226,10 +220,8 @@ async fn an_event_that_nobody_can_dispatch_is_a_dead_letter_and_holds_up_no_othe
     ] {
         behind.execute_unprepared(&sql).await.expect("the row");
     }
-    let begun = Instant::now();
     acme.user("ann").await;
     receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
-    assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
     let refused = async || {
         let jobs = app.operator.jobs("kind=outbox.dispatch").await;
         jobs.into_iter().next().filter(|job| job.last_error.is_some())
@@ -284,6 +276,41 @@ async fn dead_jobs_and_replies_are_kept_for_their_time_and_no_longer() {
     app.stop_with_dead_letters(&["some.work"]).await;
 }
 
+/// What has the store refuse that a job is done, and what has it take that again.
+fn refusal_of_outcomes(on_postgres: bool) -> (&'static str, &'static str) {
+    if on_postgres {
+        (
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not yet'; END $$; \
+             CREATE TRIGGER refuse BEFORE UPDATE ON job FOR EACH ROW WHEN (NEW.status = 'done') EXECUTE FUNCTION refuse()",
+            "DROP TRIGGER refuse ON job",
+        )
+    } else {
+        (
+            "CREATE TRIGGER refuse BEFORE UPDATE ON job WHEN NEW.status = 'done' \
+             BEGIN SELECT RAISE(ABORT, 'not yet'); END",
+            "DROP TRIGGER refuse",
+        )
+    }
+}
+
+/// The row of the one probe.
+async fn probe(behind: &DatabaseConnection, columns: &str) -> sea_orm::QueryResult {
+    let sql = format!("SELECT {columns} FROM job WHERE kind = 'probe.run'");
+    let row = Statement::from_string(behind.get_database_backend(), sql);
+    behind.query_one_raw(row).await.expect("an answer").expect("the job")
+}
+
+/// Waits until the lease of the probe was renewed so often.
+async fn is_renewed(behind: &DatabaseConnection, times: usize) {
+    let mut ends = std::collections::BTreeSet::new();
+    eventually("the lease to be renewed", async || {
+        let row = probe(behind, "CAST(lease_expires_at AS TEXT) AS ends").await;
+        ends.insert(row.try_get::<String>("", "ends").expect("a lease"));
+        (ends.len() > times).then_some(())
+    })
+    .await;
+}
+
 /// A mail that was sent would be sent again.
 #[actix_web::test]
 async fn work_whose_outcome_the_store_does_not_take_at_first_is_done_once() {
@@ -292,8 +319,8 @@ async fn work_whose_outcome_the_store_does_not_take_at_first_is_done_once() {
     config.database.url = store.url.clone();
     config.database.migration_url = store.migration_url.clone();
     config.jobs.poll = Duration::from_millis(50);
-    // Over several times while the outcome waits.
-    config.jobs.lease = Duration::from_millis(150);
+    // Renewed often while the outcome waits.
+    config.jobs.lease = Duration::from_millis(300);
     let directory = store.directory.path();
     platform::db::migrate(&config.database, directory).await.expect("the schema");
     let db = platform::db::Db::open(&config.database, directory, Clock::default()).await.expect("the store");
@@ -304,13 +331,14 @@ async fn work_whose_outcome_the_store_does_not_take_at_first_is_done_once() {
     };
     db.write_platform(&Ctx::system("story"), enqueue).await.expect("a job");
     let behind = behind(&store).await;
+    let (refuse, take) = refusal_of_outcomes(store.superuser_url.is_some());
+    behind.execute_unprepared(refuse).await.expect("a trigger");
     let done = Rc::new(Cell::new(0));
-    let (counted, queue) = (done.clone(), behind.clone());
+    let counted = done.clone();
     let handler = Handler::new(Backoff::default(), move |_: Probe, _| {
-        let (done, queue) = (counted.clone(), queue.clone());
+        let done = counted.clone();
         async move {
             done.set(done.get() + 1);
-            queue.execute_unprepared("ALTER TABLE job RENAME TO job_elsewhere").await.expect("it is moved");
             Ok(())
         }
     });
@@ -318,17 +346,14 @@ async fn work_whose_outcome_the_store_does_not_take_at_first_is_done_once() {
     let worker = Worker::new(db.clone(), config.jobs, vec![handler]);
     let working = actix_web::rt::spawn(worker.run(async { drop(stopped.await) }));
     eventually("the work", async || (done.get() == 1).then_some(())).await;
+    is_renewed(&behind, 3).await;
     // It stops in order, although the outcome waits for the store.
-    tokio::time::sleep(Duration::from_millis(300)).await;
     stop.send(()).expect("it works");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    behind.execute_unprepared("ALTER TABLE job_elsewhere RENAME TO job").await.expect("it is back");
+    is_renewed(&behind, 3).await;
+    assert!(!working.is_finished());
+    behind.execute_unprepared(take).await.expect("no trigger");
     working.await.expect("it stops");
-    let row = Statement::from_string(
-        behind.get_database_backend(),
-        "SELECT status, CAST(attempts AS BIGINT) AS attempts FROM job WHERE kind = 'probe.run'",
-    );
-    let row = behind.query_one_raw(row).await.expect("an answer").expect("the job");
+    let row = probe(&behind, "status, CAST(attempts AS BIGINT) AS attempts").await;
     let (status, attempts): (String, i64) =
         (row.try_get("", "status").unwrap(), row.try_get("", "attempts").unwrap());
     assert_eq!((done.get(), status.as_str(), attempts), (1, "done", 1));

@@ -8,7 +8,7 @@ use tests::{
     eventually,
 };
 
-use crate::inbox::{becomes, event, send, settled, signed, stripe, told};
+use crate::inbox::{becomes, event, send, signed, stripe, told};
 use crate::sso::{module, oidc_connection, prove_domain};
 
 const INVITATIONS: &str = "/api/v1/tenants/acme/invitations";
@@ -195,7 +195,7 @@ async fn who_is_off_for_two_reasons_is_off_until_both_are_gone() {
     stripe(&app, &event("evt_2", 2, "updated", "unpaid", "pro_monthly")).await.expect(200);
     becomes(&app, ("suspended", "pro", "suspended")).await;
     tell(2, "org.reactivated").await;
-    settled(&app).await;
+    app.operator.inbox_is_through().await;
     becomes(&app, ("suspended", "pro", "suspended")).await;
     stripe(&app, &event("evt_3", 3, "updated", "active", "pro_monthly")).await.expect(200);
     becomes(&app, ("active", "pro", "full")).await;
@@ -227,7 +227,7 @@ async fn mail_reaches_whose_user_name_is_their_address() {
     // What admins are told.
     assert_eq!(acme.scim.delete(&format!("{USERS}/{}", made[1])).await.status, 204);
     assert_eq!(acme.scim.delete(&format!("{USERS}/{}", made[2])).await.status, 503);
-    mail("directory-held").await;
+    mail("directory-blocked").await;
     // Replaying what was refused is refused as the directory would be, whatever the admin may do.
     let log = acme.path("scim-requests");
     let find = async || {

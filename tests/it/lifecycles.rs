@@ -53,6 +53,10 @@ pub(crate) trait Story {
     /// Where it stands.
     async fn state(&self, one: &Self::One) -> Self::State;
 
+    /// Waits until whatever a verb may have set going has come to its end, or to where it rests. Where a verb is done when it is answered,
+    /// nothing has been set going.
+    async fn is_at_rest(&self, _: &Self::One) {}
+
     /// How a verb is answered.
     fn answer(&self, _: Self::Verb) -> Answer {
         Answer::Tells
@@ -99,9 +103,9 @@ async fn cell<S: Story>(story: &S, state: S::State, verb: S::Verb) -> Option<Str
     (!right).then(|| format!("{state:?} (made {made:?}), {verb:?}: {is:?}, done {done}; wanted {after:?}"))
 }
 
-/// Waits until it stands where it is to go; where it is to stay, until it would have gone.
+/// Waits until it stands where it is to go; where it is to stay, until nothing is under way that could take it elsewhere.
 async fn settle<S: Story>(story: &S, one: &S::One, wanted: Option<S::State>) {
-    let Some(wanted) = wanted else { return tokio::time::sleep(10 * LOOK).await };
+    let Some(wanted) = wanted else { return story.is_at_rest(one).await };
     for _ in 0..600 {
         if story.state(one).await == wanted {
             return;

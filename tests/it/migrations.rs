@@ -5,6 +5,7 @@ mod comers;
 mod going_on;
 mod names;
 mod people;
+mod renamed;
 mod rows;
 mod saml;
 mod world;

@@ -1,6 +1,7 @@
 //! Events that a newer replica wrote, while an upgrade replaces one replica after the other: they wait for one that can read them.
 
 use chrono::TimeDelta;
+use platform::config::Config;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use tests::{Delivery, DeliveryLog, Receiver, Tenant, TestApp, WebhookEndpoint, eventually};
@@ -36,7 +37,9 @@ async fn execute(app: &TestApp, sql: &str) {
 
 #[actix_web::test]
 async fn a_delivery_with_a_newer_word_waits_and_holds_up_no_other() {
-    let app = TestApp::start().await;
+    // The fourth attempt is due six hours after the third one, which only the clock's steps bring about.
+    let minute = |config: &mut Config| config.section_mut::<delivery::Settings>().retry_base_ms = 60_000;
+    let app = TestApp::with(minute).await;
     let receiver = Receiver::start();
     let body = json!({"url": receiver.url, "format": "set"});
     let audience = &app.operator.post("/api/v1/webhook-endpoints", body).await.created_id();
@@ -46,11 +49,17 @@ async fn a_delivery_with_a_newer_word_waits_and_holds_up_no_other() {
     let deliveries = async |status: &str| {
         app.operator.get(&format!("/api/v1/deliveries?status={status}")).await.items::<Delivery>()
     };
-    let waits = eventually("three attempts at it", async || {
-        app.clock.advance(TimeDelta::seconds(1));
-        deliveries("pending").await.into_iter().find(|one| one.attempts >= 3)
-    })
-    .await;
+    let tried = async |times: i64| {
+        eventually(&format!("attempt {times}"), async || {
+            deliveries("pending").await.into_iter().find(|one| one.attempts == times)
+        })
+        .await
+    };
+    tried(1).await;
+    app.clock.advance(TimeDelta::minutes(2));
+    tried(2).await;
+    app.clock.advance(TimeDelta::hours(2));
+    let waits = tried(3).await;
     assert!(waits.last_error.as_ref().unwrap().contains("newer version"), "{waits:?}");
     // Its tenant's next event is sent while it waits for its next attempt, and the receiver is as well as it was.
     acme.user("ann").await;
@@ -71,7 +80,7 @@ async fn a_delivery_with_a_newer_word_waits_and_holds_up_no_other() {
     assert_eq!(app.operator.get(&path).await.found::<WebhookEndpoint>().failures, 0);
     // As after the upgrade.
     understood(&app, &ended("revoked")).await;
-    app.clock.advance(TimeDelta::hours(1));
+    app.clock.advance(TimeDelta::hours(7));
     assert_eq!(told(REVOKED).await["jti"], EVENT);
     let log = eventually("its success to be recorded", async || {
         let path = format!("/api/v1/deliveries/{}", waits.id);

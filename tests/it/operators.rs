@@ -132,7 +132,7 @@ async fn passwords_count_only_where_they_are_switched_on() {
         ("ops@example.com", ""),
     ] {
         let (page, cookie) = login(email, password).await;
-        assert!(page.expect(401).text.contains("not the address and the password") && cookie.is_none());
+        assert!(page.expect(401).text.contains("address or the password is wrong") && cookie.is_none());
     }
     // Nobody sets one who hasn't come in by a passkey, nor another site's page, nor a short one.
     set(&cookie, &origin, "an even longer password").await.refused(403, "auth.insufficient");

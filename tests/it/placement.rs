@@ -91,7 +91,7 @@ async fn a_driver_that_is_set_places_everybody() {
     app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
     eventually("it to wait", async || {
         let waits = waits_for(&app.operator, "acme", 4).await;
-        (waits == "room on an instance of driver pool and mode shared").then_some(())
+        (waits == "capacity on an instance of driver pool and mode shared").then_some(())
     })
     .await;
     let on = app.operator.pool("first").await;
@@ -136,7 +136,7 @@ async fn what_is_not_shared_is_never_on_a_shared_instance() {
         app.operator.post("/api/v1/tenants", body).await.expect(202);
         eventually("it to wait for an instance of its own", async || {
             let waits = waits_for(&app.operator, isolation, 4).await;
-            (waits == "room on an instance of driver pool and mode dedicated").then_some(())
+            (waits == "capacity on an instance of driver pool and mode dedicated").then_some(())
         })
         .await;
         let own = app.operator.instance(json!({"name": isolation, "mode": "dedicated"})).await;

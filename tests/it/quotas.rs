@@ -41,7 +41,7 @@ async fn a_module_holds_commits_and_gives_back() {
         assert_eq!(module.delete(&format!("{RESERVATIONS}/{id}")).await.status, 204);
     }
     assert_eq!(counts(&quota(&app.operator, "nodes").await), (0, 0, 3));
-    module.post(&commit, json!({})).await.refused(409, "quota.reservation_settled");
+    module.post(&commit, json!({})).await.refused(409, "quota.reservation_closed");
     // What is held for too long is free again, also without anybody cleaning up.
     let short = json!({"tenantId": "acme", "resource": "nodes", "amount": 3, "lifetimeSeconds": 60});
     let late = module.post(RESERVATIONS, short).await.created_id();
@@ -51,7 +51,7 @@ async fn a_module_holds_commits_and_gives_back() {
     module
         .post(&format!("{RESERVATIONS}/{late}/commit"), json!({}))
         .await
-        .refused(409, "quota.reservation_settled");
+        .refused(409, "quota.reservation_closed");
     assert_eq!(counts(&quota(&app.operator, "nodes").await), (0, 3, 0));
     acme.admin
         .post(RESERVATIONS, json!({"tenantId": "acme", "resource": "nodes", "amount": 1}))

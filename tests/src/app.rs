@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tenantry::app::{Running, start};
 
-use crate::client::{Client, Reply};
+use crate::client::Client;
 use crate::store::{LeftOverJob, Store, left_over_jobs};
 use crate::views::{AuditEvent, Event, ListPage, RecordedMail};
 
@@ -117,9 +117,7 @@ impl TestApp {
 
     pub async fn tenant_with(&self, body: Value) -> Tenant {
         let slug = body["slug"].as_str().expect("a slug").to_owned();
-        let request =
-            self.operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20").json(&body);
-        let id = Reply::read(request).await.created_id();
+        let id = self.operator.made_tenant(body).await;
         let admin = self.key("admin", Some(&id)).await;
         let scim = self.scim_token(&id, json!({"name": "idp"})).await;
         Tenant { id, slug, admin, scim }

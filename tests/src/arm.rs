@@ -11,7 +11,6 @@ mod operations;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::{Method, StatusCode};
@@ -24,6 +23,8 @@ pub use gates::Gate;
 pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-00000000cafe";
 /// Looks until an operation is through.
 const LOOKS: u32 = 2;
+/// Answers that never come at all, in the life of a double: each of them costs whoever waits as long as it is willing to.
+const SILENCES: u32 = 24;
 
 /// A running double.
 pub struct Arm {
@@ -44,8 +45,12 @@ struct World {
     /// Per thousand requests that go wrong.
     chaos: u64,
     seed: u64,
+    /// Answers that never came.
+    silences: u32,
     /// Groups whose deployment fails.
     failing: BTreeSet<String>,
+    /// Of the groups into which something is deployed, one in so many fails; 0: none.
+    fails_each: usize,
     /// Looks at an app's health that fail first.
     sick: u32,
     /// Looks for which what was written isn't shown: the Resource Manager's replicas lag behind each other.
@@ -120,6 +125,11 @@ impl Arm {
     /// The deployment in this group fails.
     pub fn fail(&self, group: &str) {
         self.world().failing.insert(group.to_owned());
+    }
+
+    /// From now on the deployment fails in each `number`th group that sees its first one.
+    pub fn fail_each(&self, number: usize) {
+        self.world().fails_each = number;
     }
 
     /// Apps answer 503 for so many looks.
@@ -199,6 +209,28 @@ impl World {
         self.seed ^= self.seed >> 7;
         self.seed ^= self.seed << 17;
         self.seed
+    }
+
+    /// What goes wrong with a request, if anything does.
+    fn mishap(&mut self) -> Option<u64> {
+        if self.roll() % 1000 >= self.chaos {
+            return None;
+        }
+        let which = self.roll() % 6;
+        if which == 5 {
+            self.silences += 1;
+        }
+        Some(if self.silences > SILENCES { which.min(4) } else { which })
+    }
+
+    /// A deployment is begun in a group.
+    fn begin_in(&mut self, group: &str) {
+        let times = self.begun.entry(group.to_owned()).or_default();
+        *times += 1;
+        let is_first = *times == 1;
+        if is_first && self.fails_each > 0 && self.begun.len().is_multiple_of(self.fails_each) {
+            self.failing.insert(group.to_owned());
+        }
     }
 
     fn begin(&mut self, about: About) -> u64 {
@@ -338,11 +370,7 @@ async fn serve(request: HttpRequest, raw: web::Bytes, state: web::Data<State>) -
         world.asked_tokens.push(said);
         return world.token();
     }
-    let mishap = {
-        let mut world = state.lock().expect("a lock");
-        let (roll, chaos) = (world.roll() % 1000, world.chaos);
-        if roll >= chaos { None } else { Some(world.roll() % 6) }
-    };
+    let mishap = state.lock().expect("a lock").mishap();
     let is_write = matches!(*request.method(), Method::PUT | Method::POST | Method::DELETE);
     let throttled = || {
         let mut answer = HttpResponse::TooManyRequests();
@@ -362,10 +390,8 @@ async fn serve(request: HttpRequest, raw: web::Bytes, state: web::Data<State>) -
             match mishap {
                 // It had its effect, and nobody hears of it.
                 Some(4) => return crate::proxy::broken(),
-                Some(_) => {
-                    tokio::time::sleep(Duration::from_millis(1500)).await;
-                    answer
-                }
+                // The same, and the connection stays until whoever waits hangs up.
+                Some(_) => std::future::pending().await,
                 None => answer,
             }
         }

@@ -68,10 +68,8 @@ pub async fn health_until(client: &Client, patience: Duration, wanted: impl Fn(&
 
 /// A tenant on the largest plan, and its identity provider's client.
 pub async fn tenant(process: &Process, slug: &str) -> Client {
-    let request =
-        process.operator.request(reqwest::Method::POST, "/api/v1/tenants").header("Prefer", "wait=20");
     let body = serde_json::json!({"slug": slug, "name": slug, "plan": "enterprise", "identity": {"externalId": format!("org_{slug}")}});
-    Reply::read(request.json(&body)).await.expect(201);
+    process.operator.made_tenant(body).await;
     let path = format!("/api/v1/tenants/{slug}/organizations/default/scim-tokens");
     let made = process.operator.post(&path, serde_json::json!({"name": "idp"})).await.expect(201);
     process.operator.with(made["token"].as_str().expect("a token"))

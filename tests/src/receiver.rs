@@ -90,7 +90,8 @@ impl Receiver {
                 drop(log);
                 async move {
                     if answer == 0 {
-                        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+                        // Longer than anybody waits.
+                        tokio::time::sleep(std::time::Duration::from_secs(600)).await;
                     }
                     let status = actix_web::http::StatusCode::from_u16(answer)
                         .unwrap_or(actix_web::http::StatusCode::OK);

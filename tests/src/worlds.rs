@@ -1,20 +1,30 @@
 //! What stories begin with, in one call each: people, groups, invitations, receivers, modules, connections, instances, an Azure.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use entity::platform::states::JobStatus;
+use entity::platform::{job, outbox_event};
+use platform::PlatformView;
 use platform::config::Config;
 use reqwest::Method;
+use sea_orm::{ColumnTrait as _, QueryFilter as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::app::{Tenant, TestApp};
 use crate::arm::{Arm, SUBSCRIPTION};
 use crate::client::{Client, Reply};
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::views::{
-    Connection, Instance, Introspection, Invitation, Job, Module, Quota, RecordedMail, RegisteredIssuer, Run,
-    SignIn, TenantView, User, WebhookEndpoint,
+    Connection, Instance, Introspection, Invitation, Job, ListPage, Module, Quota, RecordedMail,
+    RegisteredIssuer, Run, SignIn, TenantView, User, WebhookEndpoint,
 };
+
+/// What is due again within this time is somebody who looks whether they can go on.
+const LOOKS_AGAIN: TimeDelta = TimeDelta::seconds(2);
 
 impl Client {
     /// Declares a flag that is on or off.
@@ -80,6 +90,18 @@ impl Client {
         crate::status(self, &slug, "active").await
     }
 
+    /// The same where the service itself waits, for as long as a request may take; answers the tenant's id.
+    pub async fn made_tenant(&self, body: Value) -> String {
+        let request = self.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20").json(&body);
+        let reply = Reply::read(request).await;
+        // On a slow machine the request's time is over first.
+        if reply.status == 202 {
+            let made: TenantView = reply.accepted();
+            return crate::status(self, &made.id, "active").await.id;
+        }
+        reply.created_id()
+    }
+
     /// Registers a shared instance of the pool, so that tenants are placed; answers its id.
     pub async fn pool(&self, name: &str) -> String {
         self.instance(json!({"name": name, "mode": "shared"})).await
@@ -118,17 +140,34 @@ impl Client {
         self.get(&format!("/api/v1/jobs?limit=200&{query}")).await.items()
     }
 
-    /// Waits until no job of this kind is waiting or running.
+    /// Waits until every job of this kind is done.
+    ///
+    /// # Panics
+    /// If one of them is a dead letter.
     pub async fn no_more_of(&self, kind: &str) {
-        crate::eventually("the jobs to be done", async || {
-            for status in ["pending", "running"] {
-                if !self.jobs(&format!("kind={kind}&status={status}")).await.is_empty() {
-                    return None;
+        crate::eventually(&format!("{kind} to be done"), async || {
+            let (mut are_done, mut next) = (true, Some(String::new()));
+            while let Some(cursor) = next {
+                // Whatever their status: one that goes from running to pending between two questions would be in neither answer.
+                let page = self.get(&format!("/api/v1/jobs?limit=200&kind={kind}{cursor}")).await;
+                let page: ListPage<Job> = page.found();
+                for job in page.items {
+                    assert_ne!(job.status, "dead", "{job:?}");
+                    are_done &= job.status == "done";
                 }
+                next = page.next_cursor.map(|cursor| format!("&cursor={cursor}"));
             }
-            Some(())
+            are_done.then_some(())
         })
         .await;
+    }
+
+    /// Waits until what came in by webhooks is processed.
+    ///
+    /// # Panics
+    /// As [`Client::no_more_of`].
+    pub async fn inbox_is_through(&self) {
+        self.no_more_of("inbox.process").await;
     }
 
     /// Has a tenant hold so many of something at most.
@@ -176,6 +215,46 @@ impl TestApp {
     /// A service whose instances can be at an Azure.
     pub async fn at_azure(arm: &Arm) -> Self {
         Self::with(|config| arm.configure(config)).await
+    }
+
+    /// Waits until every event so far is told, so that whoever hears of it has left the jobs that it asks for.
+    pub async fn all_is_told(&self) {
+        let waiting = async || {
+            let read = async |view: &PlatformView| {
+                let events = view.across::<outbox_event::Entity>();
+                view.all(events.filter(outbox_event::Column::DispatchedAt.is_null())).await
+            };
+            let events = self.running.service.db.read_platform(read).await.expect("the store answers");
+            events.into_iter().map(|event| event.id).collect::<HashSet<_>>()
+        };
+        let so_far = waiting().await;
+        crate::eventually("all to be told", async || waiting().await.is_disjoint(&so_far).then_some(()))
+            .await;
+    }
+
+    /// Waits until all that was told so far, and all that is due for a tenant, is worked on. What looks again by itself within seconds has
+    /// looked three times.
+    pub async fn is_worked_on(&self, tenant: &str) {
+        self.all_is_told().await;
+        let tenant: Uuid = tenant.parse().expect("an id");
+        let open = [JobStatus::Pending, JobStatus::Running];
+        let mut looks = HashSet::new();
+        crate::eventually("what is due to be worked on", async || {
+            let read = async |view: &PlatformView| {
+                let own = view.across::<job::Entity>().filter(job::Column::TenantId.eq(tenant));
+                view.all(own.filter(job::Column::Status.is_in(open))).await
+            };
+            let jobs = self.running.service.db.read_platform(read).await.expect("the store answers");
+            let now = self.clock.now();
+            if jobs.iter().any(|job| job.status == JobStatus::Running || job.next_run_at <= now) {
+                return None;
+            }
+            let mut soon = jobs.iter().map(|job| job.next_run_at).filter(|at| *at < now + LOOKS_AGAIN);
+            // The first of them is what was left by whoever had looked before.
+            looks.extend(soon.clone());
+            (soon.next().is_none() || looks.len() > 3).then_some(())
+        })
+        .await;
     }
 
     /// Accepts the newest invitation to an address, as its link does; answers what became of it.

@@ -134,6 +134,18 @@ impl Zitadel {
         self.world().asked.clone()
     }
 
+    /// Waits until an org was compared once more from the beginning to the end. The next listing may be of a comparison that began before,
+    /// and one is through when another one lists.
+    pub async fn is_compared_again(&self, organization: &str) {
+        let listed = || {
+            let asked = self.asked();
+            let lists = asked.iter().filter(|(procedure, _)| procedure == "ListUsers");
+            lists.filter(|(_, body)| lists_from_the_start(body, organization)).count()
+        };
+        let before = listed();
+        crate::eventually("a comparison", async || (listed() >= before + 3).then_some(())).await;
+    }
+
     pub async fn stop(self) {
         self.server.stop(false).await;
     }
@@ -243,6 +255,13 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a request asks for the first page of this org's people.
+fn lists_from_the_start(body: &Value, id: &str) -> bool {
+    let queries = body["queries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    body["query"]["offset"] == "0"
+        && queries.iter().any(|query| query["organizationIdQuery"]["organizationId"] == id)
 }
 
 /// Whether a request names this org.

@@ -27,9 +27,9 @@ lifecycle! {
     "domain",
     /// What can happen to a domain.
     pub enum DomainVerb of DomainState {
-        /// The record is there.
+        /// The DNS record was found.
         Prove = "prove" { Pending => Verified, Verified => Verified }
-        /// The record is not there. A resolver that doesn't answer proves nothing, neither way.
+        /// The DNS record was not found. A resolver that doesn't answer changes nothing.
         Lapse = "lapse" { Pending => Pending, Verified => Pending }
     }
 }
@@ -66,13 +66,13 @@ impl ConnectionState {
 
 lifecycle! {
     "connection",
-    /// What can happen to a connection. Under enforcement its organization's policy has a word in it, too.
+    /// What can happen to a connection. While sign-in through it is enforced, the organization's policy can refuse a change.
     pub enum ConnectionVerb of ConnectionState {
-        /// Somebody signs in by it.
+        /// Somebody signs in through it.
         SignIn = "sign in" { Unproven => Proven, Proven => Proven }
-        /// An admin walks a sign-in that is a test.
+        /// An admin completes a test sign-in.
         Test = "test" { Unproven => Proven, Proven => Proven }
-        /// An ID token of its provider is exchanged: nothing was begun here, so that proves nothing.
+        /// An ID token of its provider is exchanged; this proves nothing, because the sign-in was not started here.
         Exchange = "exchange" { Unproven => Unproven, Proven => Proven }
         /// An admin enables it.
         Enable = "enable" {
@@ -83,11 +83,11 @@ lifecycle! {
             Unproven => DisabledUnproven, Proven => DisabledProven, DisabledUnproven => DisabledUnproven,
             DisabledProven => DisabledProven,
         }
-        /// It is of another issuer, entity id or client id from now on.
+        /// An admin changes its issuer, entity id or client id.
         Repoint = "point elsewhere" {
             Unproven => Unproven, Proven => Unproven, DisabledUnproven => DisabledUnproven, DisabledProven => DisabledUnproven,
         }
-        /// Its secret, or our key for it, is changed.
+        /// Its secret, or our key for it, is rotated.
         Rotate = "rotate" {
             Unproven => Unproven, Proven => Proven, DisabledUnproven => DisabledUnproven, DisabledProven => DisabledProven,
         }
@@ -101,7 +101,7 @@ lifecycle! {
 closed! {
     /// Whether an organization's people come in by its connections only, and whether by one that is named.
     pub enum PolicyState {
-        /// They come in by any door.
+        /// People may sign in by any means.
         Open = "open",
         /// The same; the named connection is where they are sent, and the one that speaks for the organization.
         OpenNamed = "open, one named",
@@ -114,23 +114,23 @@ closed! {
 
 lifecycle! {
     "sign-in policy",
-    /// What can happen to a sign-in policy, and to the connections of which it speaks.
+    /// What can happen to a sign-in policy, and to the connections that it names.
     pub enum PolicyVerb of PolicyState {
-        /// An admin enforces it; a connection must be there by which people come in.
+        /// An admin enforces it; there must be an active connection through which people can sign in.
         Enforce = "enforce" {
             Open => Enforced, OpenNamed => EnforcedNamed, Enforced => Enforced, EnforcedNamed => EnforcedNamed,
         }
-        /// An admin enforces it no more.
+        /// An admin stops enforcing it.
         Lift = "lift" { Open => Open, OpenNamed => OpenNamed, Enforced => Open, EnforcedNamed => OpenNamed }
-        /// An admin names a connection; under enforcement people must come in by that one.
+        /// An admin names a connection; while the policy is enforced, people must be able to sign in through it.
         Name = "name a connection" {
             Open => OpenNamed, OpenNamed => OpenNamed, Enforced => EnforcedNamed, EnforcedNamed => EnforcedNamed,
         }
-        /// An admin names none any more.
+        /// An admin removes the named connection from the policy.
         Unname = "name none" { Open => Open, OpenNamed => Open, Enforced => Enforced, EnforcedNamed => Enforced }
-        /// No active connection is left by which it lets people in: the last one, or the named one, is disabled, or another is named.
+        /// The last active connection that the policy allows is disabled, or a connection is named that is not active.
         Close = "close" { Open => Open, OpenNamed => OpenNamed }
-        /// One of several connections is deleted, the named one where one is named.
+        /// One of several connections is deleted; if the policy names one, it is that one.
         Delete = "delete a connection" { Open => Open, Enforced => Enforced }
     }
 }

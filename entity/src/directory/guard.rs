@@ -18,9 +18,11 @@ pub struct Model {
     pub state: GuardState,
     /// `confirmed` and `rejected` end here.
     pub state_until: Option<DateTimeUtc>,
-    pub held_at: Option<DateTimeUtc>,
-    /// Removals refused since it held.
-    pub held_count: i64,
+    #[sea_orm(column_name = "held_at")]
+    pub blocked_at: Option<DateTimeUtc>,
+    /// Removals refused since then.
+    #[sea_orm(column_name = "held_count")]
+    pub blocked_count: i64,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -28,7 +28,7 @@ closed! {
 }
 
 closed! {
-    /// Who switched a user off: the identity backend lets in again only whom it cut off itself.
+    /// Who deactivated a user: the identity backend activates only users whom it deactivated itself.
     pub enum DeactivatedBy {
         /// The identity provider, by SCIM.
         Directory = "directory",
@@ -79,7 +79,7 @@ closed! {
         /// It counts.
         Armed = "armed",
         /// Removals are refused until an admin answers.
-        Held = "held",
+        Blocked = "blocked",
         /// An admin let the removals go on, for one window.
         Confirmed = "confirmed",
         /// An admin refused them, for one window.
@@ -177,52 +177,52 @@ impl UserState {
 
 lifecycle! {
     "user",
-    /// What can happen to a user. Who may do it is decided elsewhere: whom a directory keeps, an admin neither deactivates nor activates.
+    /// What can happen to a user. Who may do it is decided elsewhere: admins neither activate nor deactivate users whom a directory manages.
     pub enum UserVerb of UserState {
-        /// They come, and nothing else stands in the way. Who isn't there yet is made.
-        Come = "come" { Nobody => Active, Active => Active }
-        /// An admin deactivates them, also whom the backend had cut off.
+        /// The person signs in, and nothing prevents it. A user is created if there is none yet.
+        Come = "sign in" { Nobody => Active, Active => Active }
+        /// An admin deactivates the user, even if the identity backend already did.
         Deactivate = "deactivate (admin)" {
             Active => OffByAdmin, OffByAdmin => OffByAdmin, OffByBackend => OffByAdmin, Off => OffByAdmin,
         }
-        /// An admin activates them. What the directory said is the directory's to take back.
+        /// An admin activates the user. Only the directory can activate a user whom it deactivated.
         Activate = "activate (admin)" { Active => Active, OffByAdmin => Active, OffByBackend => Active, Off => Active }
-        /// An admin invites their address: who was removed may come again. Who is deactivated is there: an invitation brings nobody back.
+        /// An admin invites the address: a person who was removed may then be created again. An invitation does not activate a deactivated user.
         Invite = "invite (admin)" { Nobody => Nobody, Removed => Nobody }
-        /// The directory says that they are there and inactive. An admin's word stays an admin's.
+        /// The directory pushes the user as inactive. A deactivation by an admin stays the admin's.
         Withdraw = "deactivate (directory)" {
             Nobody => OffByDirectory, Active => OffByDirectory, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin,
             OffByBackend => OffByDirectory, Off => OffByDirectory, Removed => OffByDirectory,
         }
-        /// The directory says that they are there and active.
+        /// The directory pushes the user as active.
         Push = "activate (directory)" {
             Nobody => Active, Active => Active, OffByDirectory => Active, OffByAdmin => Active, OffByBackend => Active, Off => Active,
             Removed => Active,
         }
-        /// The directory removes them.
+        /// The directory removes the user.
         Remove = "remove (directory)" {
             Active => Removed, OffByDirectory => Removed, OffByAdmin => Removed, OffByBackend => Removed, Off => Removed,
         }
-        /// The identity backend tells that they are out.
+        /// The identity backend reports that the user was deactivated or removed.
         DeactivateByBackend = "deactivate (backend)" {
             Active => OffByBackend, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin, OffByBackend => OffByBackend, Off => Off,
         }
-        /// The identity backend tells that they are in again: that brings back whom it cut off itself, and of whom nobody knows who did.
+        /// The identity backend reports that the user is active again: this activates users whom it deactivated itself, or where it is not known who did.
         ActivateByBackend = "activate (backend)" { Active => Active, OffByBackend => Active, Off => Active }
-        /// The identity backend, when it is asked, has them as active: that brings back only whom it cut off itself.
+        /// A comparison finds the user active at the identity backend: this activates only users whom it deactivated itself.
         Found = "found active (backend)" { Active => Active, OffByBackend => Active }
-        /// The directory is put back to when they were active.
-        PutBack = "put back (active)" {
+        /// The directory is restored to a time when the user was active.
+        PutBack = "restore (active)" {
             Nobody => Active, Active => Active, OffByDirectory => Active, OffByAdmin => Active, OffByBackend => Active, Off => Active,
             Removed => Active,
         }
-        /// The directory is put back, by an admin, to when they were deactivated.
-        PutBackOff = "put back (off)" {
+        /// An admin restores the directory to a time when the user was inactive.
+        PutBackOff = "restore (off)" {
             Nobody => OffByAdmin, Active => OffByAdmin, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin,
             OffByBackend => OffByBackend, Off => Off, Removed => OffByAdmin,
         }
-        /// The directory is put back to when they were not there.
-        PutBackGone = "put back (nobody)" {
+        /// The directory is restored to a time when the user did not exist.
+        PutBackGone = "restore (nobody)" {
             Nobody => Nobody, Active => Nobody, OffByDirectory => Nobody, OffByAdmin => Nobody, OffByBackend => Nobody, Off => Nobody,
             Removed => Removed,
         }

@@ -16,7 +16,8 @@ pub struct Model {
     pub payload: Json,
     pub occurred_at: DateTimeUtc,
     pub received_at: DateTimeUtc,
-    pub settled_at: Option<DateTimeUtc>,
+    #[sea_orm(column_name = "settled_at")]
+    pub processed_at: Option<DateTimeUtc>,
     pub outcome: Option<String>,
 }
 

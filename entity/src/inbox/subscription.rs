@@ -12,11 +12,13 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub customer: Option<String>,
-    /// Stripe's word, kept as it came: what it means here is the configuration's `[billing] statuses`, and Stripe may add others.
+    /// Stripe's word, stored unchanged: what it means here is the configuration's `[billing] statuses`, and Stripe may add others.
     pub status: String,
     pub price: Option<String>,
-    pub told_at: DateTimeUtc,
-    pub told_by: String,
+    #[sea_orm(column_name = "told_at")]
+    pub reported_at: DateTimeUtc,
+    #[sea_orm(column_name = "told_by")]
+    pub reported_by: String,
     pub updated_at: DateTimeUtc,
 }
 

@@ -75,15 +75,15 @@ closed! {
 
 lifecycle! {
     "invitation",
-    /// What can happen to an invitation. One whose time is over can't be accepted, marked or not.
+    /// What can happen to an invitation. One that has expired can't be accepted, even before it is marked as expired.
     pub enum InvitationVerb of InvitationStatus {
-        /// Its person comes with it, while its time lasts.
+        /// The invited person accepts it before it expires.
         Accept = "accept" { Pending => Accepted }
-        /// It is sent again, with another token and another end.
+        /// It is sent again, with a new token and a new expiry.
         Resend = "resend" { Pending => Pending, Expired => Pending }
-        /// Somebody takes it back, or the directory removes its person.
+        /// Somebody revokes it, or the directory removes the person.
         Revoke = "revoke" { Pending => Revoked, Expired => Revoked }
-        /// Its time is over.
+        /// It expires.
         Expire = "expire" { Pending => Expired }
     }
 }
@@ -92,9 +92,9 @@ lifecycle! {
     "request to join",
     /// What can happen to a request to join.
     pub enum JoinRequestVerb of JoinRequestStatus {
-        /// An admin lets the person in.
+        /// An admin approves the request.
         Approve = "approve" { Pending => Approved }
-        /// An admin doesn't.
+        /// An admin declines the request.
         Decline = "decline" { Pending => Declined }
     }
 }

@@ -10,7 +10,7 @@ closed! {
         /// The relay took it.
         Sent = "sent",
         /// There is no relay: it can only be read here.
-        Stored = "kept",
+        Stored = "stored",
         /// Its address gets no mail.
         Suppressed = "suppressed",
         /// The relay didn't take it; somebody may have it tried again.

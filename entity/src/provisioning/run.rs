@@ -1,4 +1,4 @@
-//! One run of the saga that makes, unmakes, moves or mends a tenant.
+//! One run of the saga that provisions, deprovisions, moves or repairs a tenant.
 
 use sea_orm::entity::prelude::*;
 

@@ -8,7 +8,7 @@ closed! {
     pub enum RunKind {
         /// Makes a tenant.
         Provision = "provision",
-        /// Unmakes it.
+        /// Deprovisions it.
         Deprovision = "deprovision",
         /// Takes it to another instance.
         Move = "move",
@@ -26,7 +26,7 @@ closed! {
         Compensating = "compensating",
         /// All steps are done.
         Done = "done",
-        /// Everything is undone.
+        /// All completed steps were undone.
         Failed = "failed",
         /// It was ended before it was through, and nothing is undone.
         Cancelled = "cancelled",
@@ -64,7 +64,7 @@ closed! {
         Failed = "failed",
         /// It is being removed.
         Deleting = "deleting",
-        /// Nothing of it is there.
+        /// Nothing of it is left at Azure.
         Deleted = "deleted",
     }
 }
@@ -73,13 +73,13 @@ lifecycle! {
     "run",
     /// What can happen to a run.
     pub enum RunVerb of RunStatus {
-        /// Its last step is through.
+        /// Its last step is complete.
         Finish = "finish" { Running => Done }
-        /// A step failed too often, or somebody gives it up: what was done is undone from here on.
+        /// A step failed too often, or somebody aborted the run: its completed steps are now undone.
         GiveUp = "give up" { Running => Compensating, Compensating => Compensating }
-        /// Everything is undone.
+        /// All completed steps were undone.
         RollBack = "roll back" { Compensating => Failed }
-        /// What it was for is wanted no more: a deletion that is taken back, a repair of what is deleted.
+        /// It is no longer needed: a deletion was cancelled, or what it was repairing is deleted.
         Cancel = "cancel" { Running => Cancelled }
     }
 }
@@ -88,20 +88,20 @@ lifecycle! {
     "deployment",
     /// What can happen to a deployment at Azure.
     pub enum DeploymentVerb of DeploymentStatus {
-        /// Azure has begun to make it.
+        /// Azure has started to create it.
         Deploy = "deploy" { Pending => Deploying, Deploying => Deploying }
-        /// It is made; now its health is asked.
+        /// Azure has created it; its health is checked now.
         Check = "check" { Deploying => Checking, Checking => Checking }
-        /// It is well: it is an instance.
+        /// It is healthy and becomes an instance.
         Succeed = "succeed" { Checking => Succeeded, Succeeded => Succeeded }
-        /// It can't be, or takes too long.
+        /// It can't be created, or takes too long.
         Fail = "fail" { Pending => Failed, Deploying => Failed, Checking => Failed, Failed => Failed }
         /// It is being removed.
         Remove = "remove" {
             Pending => Deleting, Deploying => Deleting, Checking => Deleting, Succeeded => Deleting,
             Failed => Deleting, Deleting => Deleting,
         }
-        /// Nothing of it is there.
+        /// Nothing of it is left at Azure.
         Vanish = "be gone" {
             Pending => Deleted, Deploying => Deleted, Checking => Deleted, Succeeded => Deleted, Failed => Deleted,
             Deleting => Deleted, Deleted => Deleted,

@@ -17,7 +17,8 @@ pub struct Model {
     pub status: ReservationStatus,
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
-    pub settled_at: Option<DateTimeUtc>,
+    #[sea_orm(column_name = "settled_at")]
+    pub closed_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -81,11 +81,11 @@ lifecycle! {
     "SCIM token",
     /// What can happen to a SCIM token.
     pub enum TokenVerb of TokenState {
-        /// A directory comes with it.
+        /// A directory authenticates with it.
         Use = "use" { Live => Live, Replaced => Replaced }
-        /// Another is made that follows it. One whose time is over is over still.
+        /// A successor is created. A token that has expired stays expired.
         Rotate = "rotate" { Live => Replaced, Replaced => Replaced, Over => Over }
-        /// Somebody takes it back.
+        /// Somebody revokes it.
         Revoke = "revoke" { Live => Revoked, Replaced => Revoked, Over => Revoked, Revoked => Revoked }
     }
 }

@@ -45,7 +45,7 @@ lifecycle! {
     pub enum SessionVerb of SessionState {
         /// Its refresh token is used.
         Refresh = "refresh" { Live => Live }
-        /// Whoever may ends it. What is ended keeps the first reason.
+        /// Somebody who may do so ends it. The first reason is the one that is recorded.
         End = "end" { Live => Ended, Over => Ended, Ended => Ended }
     }
 }

@@ -16,7 +16,7 @@ pub struct Model {
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    /// Crossing one is told, not refused.
+    /// Exceeding one emits an event and refuses nothing.
     pub soft_quotas: Json,
     pub entitlements: Json,
 }

@@ -61,7 +61,7 @@ closed! {
     pub enum InstanceStatus {
         /// It takes tenants.
         Active = "active",
-        /// It keeps those that it has, and takes no more.
+        /// Its tenants stay, and it accepts no more.
         Draining = "draining",
         /// It isn't there, and nobody asks how it is.
         Offline = "offline",
@@ -99,7 +99,7 @@ closed! {
         Full = "full",
         /// A payment is overdue: no new seats.
         Grace = "grace",
-        /// It is cut off.
+        /// Access is stopped.
         Suspended = "suspended",
     }
 }

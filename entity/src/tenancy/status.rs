@@ -6,17 +6,17 @@ use crate::lifecycle::{Line, Table};
 closed! {
     /// Where a tenant stands.
     pub enum Status {
-        /// Being made.
+        /// Being provisioned.
         Provisioning = "provisioning",
         /// In use.
         Active = "active",
-        /// Cut off, kept.
+        /// All access is stopped; nothing is removed.
         Suspended = "suspended",
-        /// Being unmade.
+        /// Being deprovisioned.
         Deprovisioning = "deprovisioning",
         /// Gone.
         Deleted = "deleted",
-        /// Could not be made; nothing is left of the attempt.
+        /// Could not be provisioned; nothing is left of the attempt.
         Failed = "failed",
     }
 }
@@ -26,17 +26,17 @@ closed! {
 pub enum Verb {
     /// Its provisioning is complete.
     Activate,
-    /// Its provisioning is given up.
+    /// Its provisioning failed for good.
     Fail,
-    /// Its provisioning is tried anew.
+    /// Its provisioning is retried.
     Retry,
-    /// It is cut off.
+    /// All access to it is stopped.
     Suspend,
-    /// It is let in again.
+    /// Access to it is allowed again.
     Resume,
     /// Its deletion begins.
     Deprovision,
-    /// Its deletion is taken back: it is again what it was.
+    /// Its deletion is cancelled: its earlier status is restored.
     Restore(Status),
     /// Nothing of it is left.
     Delete,
@@ -56,7 +56,7 @@ pub enum Asks {
 /// Why a tenant can't be used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// It is cut off, and may be let in again.
+    /// It is suspended, and may be resumed.
     Suspended,
     /// It isn't there yet, or not any more.
     NotActive(Status),
@@ -103,25 +103,29 @@ pub(crate) fn table() -> Table {
         about,
         after: Status::ALL.iter().map(|status| status.after(what).map(Status::as_str)).collect(),
     };
-    let back = "Its deletion is taken back, while that can be: it is again what it was.";
+    let back = "Its deletion is cancelled during the recycle period; its earlier status is restored.";
     Table {
         name: "tenant",
         states: Status::TEXTS,
         verbs: vec![
             line("activate", "Its provisioning is complete.", Verb::Activate),
-            line("fail", "Its provisioning is given up, and everything undone.", Verb::Fail),
-            line("retry", "Its provisioning is tried anew.", Verb::Retry),
+            line(
+                "fail",
+                "Its provisioning failed for good, and all completed steps were undone.",
+                Verb::Fail,
+            ),
+            line("retry", "Its provisioning is retried.", Verb::Retry),
             line(
                 "suspend",
-                "It is cut off: by an operator, an unpaid subscription, or its backend.",
+                "All access is stopped: by an operator, an unpaid subscription, or its identity backend.",
                 Verb::Suspend,
             ),
-            line("resume", "It is let in again.", Verb::Resume),
+            line("resume", "Access is allowed again.", Verb::Resume),
             line("deprovision", "Its deletion begins.", Verb::Deprovision),
             line("restore (active)", back, Verb::Restore(Status::Active)),
             line("restore (suspended)", back, Verb::Restore(Status::Suspended)),
             line("restore (failed)", back, Verb::Restore(Status::Failed)),
-            line("delete", "Nothing of it is left.", Verb::Delete),
+            line("delete", "Everything that belonged to it was removed.", Verb::Delete),
         ],
     }
 }

@@ -16,7 +16,7 @@ pub struct Clock {
 impl Clock {
     /// The current moment. Postgres keeps microseconds, so nothing finer is ever handed out: what is written must equal
     /// what is read back.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub fn now(&self) -> Timestamp {
         let offset = TimeDelta::microseconds(self.offset_micros.load(Ordering::Relaxed));
         let now: DateTime<Utc> = Utc::now();

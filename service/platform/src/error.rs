@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_mends_a_failing_store_is_said_once() {
-        for (failing, once) in [(Failing::Full, "make room"), (Failing::Moved, "put the same file back")] {
+        for (failing, once) in [(Failing::Full, "free space"), (Failing::Moved, "put the same file back")] {
             let explained = explain(&DbError::failing(failing));
             assert_eq!(explained.matches(once).count(), 1, "{explained}");
             assert_eq!(failing.sentence().matches(once).count(), 1, "{}", failing.sentence());

@@ -94,7 +94,7 @@ impl Client {
         Self::reaching(config, Reach::Configured)
     }
 
-    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place for it")]
     fn reaching(config: &Outbound, reach: Reach) -> Result<Self, HttpError> {
         let inner = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// A new id.
-#[allow(clippy::disallowed_methods, reason = "this is the door")]
+#[allow(clippy::disallowed_methods, reason = "the one place for it")]
 pub fn new() -> Uuid {
     Uuid::now_v7()
 }

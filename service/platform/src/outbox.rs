@@ -147,7 +147,7 @@ impl Dispatcher {
                 hear(&self.db).await
             };
             if let Err(error) = drained.await {
-                tracing::warn!(error = %crate::error::chain(&error), "outbox could not be drained");
+                tracing::warn!(error = %crate::error::chain(&error), "the outbox could not be dispatched");
             }
             let due = async {
                 // Rings of meanwhile are one.
@@ -285,9 +285,9 @@ impl Dispatcher {
         let ids: Vec<_> = events.iter().map(|event| event.id).collect();
         let (test, list) = tx.id_list(&ids, "$3");
         let sql = format!(
-            "UPDATE outbox_event SET dispatched_at = $1, sequence = $2 + told.place FROM \
-             (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM outbox_event WHERE id {test}) AS told \
-             WHERE told.id = outbox_event.id"
+            "UPDATE outbox_event SET dispatched_at = $1, sequence = $2 + placed.place FROM \
+             (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM outbox_event WHERE id {test}) AS placed \
+             WHERE placed.id = outbox_event.id"
         );
         let number = CrossTenantStatement::built(sql);
         tx.execute(&number, vec![tx.now().into(), first.into(), list]).await?;

@@ -97,7 +97,9 @@ fn keys(config: &Config, inspection: Option<&Inspection>) -> Result<String, Stri
     let canary = inspection.and_then(|inspection| inspection.canary.as_ref());
     source.check(canary).map_err(|mismatch| mismatch.to_string())?;
     Ok(match (&source, canary) {
-        (KeySource::Missing(path), _) => format!("the first start makes a master key in {}", path.display()),
+        (KeySource::Missing(path), _) => {
+            format!("the first start will create a master key in {}", path.display())
+        }
         (_, Some(_)) => "the master key opens what the store holds".to_owned(),
         (_, None) => "the master key can be used".to_owned(),
     })
@@ -123,7 +125,7 @@ fn files(config: &Config) -> Option<Finding> {
     }
     let complaints = startup::too_open(config);
     Some(if complaints.is_empty() {
-        finding("files", Ok("nobody else can open them".to_owned()))
+        finding("files", Ok("no other user can open them".to_owned()))
     } else {
         warning("files", complaints.join("; "))
     })
@@ -131,7 +133,7 @@ fn files(config: &Config) -> Option<Finding> {
 
 fn clock(config: &Config, inspection: Option<&Inspection>) -> Finding {
     let Some(inspection) = inspection else {
-        return finding("clock", Ok("nothing to compare it with".to_owned()));
+        return finding("clock", Ok("there is nothing to compare it with".to_owned()));
     };
     let state = startup::clock_state(config, &Clock::default(), inspection);
     match (state, state.complaint()) {
@@ -144,7 +146,7 @@ fn clock(config: &Config, inspection: Option<&Inspection>) -> Finding {
 async fn smtp(config: &Config) -> Result<String, String> {
     let transport = mail::Transport::new(config.section::<mail::Settings>())?;
     if !transport.is_connected() {
-        return Ok("not configured: mail is kept and shown at /dev/mail".to_owned());
+        return Ok("not configured: mail is stored and shown at /dev/mail".to_owned());
     }
     transport
         .ping()
@@ -160,14 +162,14 @@ async fn names(service: &Service) -> Finding {
         Err(error) => return finding("names", Err(platform::chain(&error))),
     };
     if twins.is_empty() {
-        return finding("names", Ok("everybody and everything is found by its name".to_owned()));
+        return finding("names", Ok("all names are unique".to_owned()));
     }
     let one = |twin: &directory::Twin| {
         let id = twin.id.map(|id| format!(" {id}")).unwrap_or_default();
         format!("{} {}{id} ({:?})", twin.tenant, twin.kind, twin.name)
     };
     let list: Vec<String> = twins.iter().map(one).collect();
-    let text = "have the name of an older one, and are found by their ids only: rename or remove them";
+    let text = "have the same name as an older one and are found only by their ids: rename or remove them";
     warning("names", format!("{} {text}: {}", twins.len(), list.join("; ")))
 }
 

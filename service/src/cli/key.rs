@@ -23,28 +23,28 @@ const SHOWN_MAX: u64 = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// Create a key and print its secret, this once.
+    /// Create a key and print its secret, which is shown only once.
     Create {
-        /// operator, auditor, gateway, module; with --tenant admin, contributor, viewer, guest, service.
+        /// operator, auditor, gateway or module; with --tenant: admin, contributor, viewer, guest or service.
         #[arg(long)]
         role: String,
-        /// For people.
+        /// A name that people recognize.
         #[arg(long)]
         name: String,
-        /// The tenant's id or slug; without it the key is the platform's.
+        /// The tenant's id or slug; without it, a key of the platform.
         #[arg(long)]
         tenant: Option<String>,
-        /// One JSON object.
+        /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },
     /// List keys, without their secrets.
     List {
-        /// One JSON object a line.
+        /// Print one JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a key; running servers refuse it within a second.
+    /// Revoke a key; running servers reject it within a second.
     Revoke {
         /// The key's id.
         id: Uuid,

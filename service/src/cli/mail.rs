@@ -20,20 +20,20 @@ Exit codes: 0 done, 1 there is no such mail or language, 2 wrong usage.";
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Mail {
-    /// Show what a mail looks like, with made-up values.
+    /// Show what a mail looks like, with sample values.
     Preview {
-        /// Which; without it: all.
+        /// The name of the mail; without it, all of them.
         name: Option<String>,
-        /// In which language.
+        /// The language.
         #[arg(long, default_value = "en")]
         locale: String,
-        /// HTML instead of text.
+        /// Print HTML instead of text.
         #[arg(long)]
         html: bool,
-        /// Write all of them, in every language, into this folder.
+        /// Write all mails, in every language, to this folder.
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
-        /// One JSON object a mail.
+        /// Print one JSON object per mail.
         #[arg(long)]
         json: bool,
     },

@@ -34,7 +34,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What stands before the failure of a look at what a command did.
-const MADE: &str = "the change is made, but what became of it can't be shown";
+const MADE: &str = "the change was made, but its result can't be shown";
 
 const EXAMPLES: &str = "Examples:
   tenantry tenant create acme --name 'Acme GmbH' --plan pro --owner it@acme.example
@@ -53,91 +53,91 @@ pub(crate) enum Command {
     Create(Box<Create>),
     /// List tenants.
     List {
-        /// Only with this status.
+        /// Only tenants with this status.
         #[arg(long)]
         status: Option<String>,
-        /// One JSON object a line.
+        /// Print one JSON object per line.
         #[arg(long)]
         json: bool,
     },
     /// Show a tenant and its latest run, step by step.
     Show(One),
-    /// Cut a tenant off.
+    /// Suspend a tenant.
     Suspend(One),
-    /// Let a tenant in again, or take its deletion back.
+    /// Resume a tenant, or cancel its deletion.
     Resume(One),
     /// Deprovision a tenant and wait until it is gone, or until its recycle period begins.
     Delete {
         #[command(flatten)]
         one: One,
-        /// Without the recycle period.
+        /// Skip the recycle period.
         #[arg(long)]
         purge: bool,
-        /// Don't wait.
+        /// Return at once instead of waiting.
         #[arg(long)]
         no_wait: bool,
     },
-    /// Try a tenant's run again, now.
+    /// Retry a tenant's run now.
     Retry(One),
-    /// Give a tenant's open run up; what was done is undone.
+    /// Abort a tenant's open run and undo its completed steps.
     Rollback(One),
     /// Write everything that a tenant owns to standard output, as NDJSON.
     Export {
-        /// Its id or slug.
+        /// The tenant's id or slug.
         tenant: String,
     },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
-    /// Its id or slug.
+    /// The tenant's id or slug.
     tenant: String,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// A DNS label.
+    /// The slug, a DNS label.
     slug: String,
-    /// For people; absent: the slug.
+    /// The display name; without it, the slug.
     #[arg(long)]
     name: Option<String>,
-    /// A plan's key.
+    /// The plan's key.
     #[arg(long)]
     plan: Option<String>,
-    /// shared, namespace or private.
+    /// The isolation: shared, namespace or private.
     #[arg(long)]
     isolation: Option<String>,
-    /// Where it is to be.
+    /// The region.
     #[arg(long)]
     region: Option<String>,
-    /// builtin, keycloak or zitadel.
+    /// The identity backend: builtin, keycloak or zitadel.
     #[arg(long)]
     backend: Option<String>,
-    /// realm or org.
+    /// The kind of tenant at the backend: realm or org.
     #[arg(long)]
     kind: Option<String>,
-    /// Its id at the backend.
+    /// The tenant's id at the backend.
     #[arg(long)]
     external_id: Option<String>,
-    /// pool or azure.
+    /// The instance's driver: pool or azure.
     #[arg(long)]
     driver: Option<String>,
-    /// shared or dedicated.
+    /// The instance's mode: shared or dedicated.
     #[arg(long)]
     mode: Option<String>,
-    /// E-mail address of its first admin.
+    /// The e-mail address of the first admin.
     #[arg(long)]
     owner: Option<String>,
-    /// A limit of its own, e.g. users=50; as often as you like.
+    /// The tenant's own limit, such as users=50; can be repeated.
     #[arg(long, value_name = "RESOURCE=LIMIT")]
     quota: Vec<String>,
-    /// Don't wait.
+    /// Return at once instead of waiting.
     #[arg(long)]
     no_wait: bool,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }

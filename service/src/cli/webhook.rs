@@ -28,24 +28,24 @@ const PATIENCE: u32 = 60;
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Webhook {
-    /// Bring events to this machine as they happen.
+    /// Forward events to this machine as they happen.
     Listen {
-        /// Where to post them.
+        /// The URL to which events are posted.
         #[arg(long, value_name = "URL")]
         forward_to: Url,
-        /// The server; without it the configured one.
+        /// The server's URL; without it, the configured one.
         #[arg(long, value_name = "URL")]
         url: Option<Url>,
-        /// A management key that may read events; without it the configured bootstrap key.
+        /// A management key that may read events; without it, the configured bootstrap key.
         #[arg(long)]
         key: Option<String>,
-        /// Only these: a type, or noun.*
+        /// Only these events: a type such as user.created, or a prefix such as user.*
         #[arg(long)]
         events: Option<String>,
-        /// Begin after this event instead of now.
+        /// Start after the event with this id instead of now.
         #[arg(long, value_name = "ID")]
         after: Option<String>,
-        /// One JSON object an event.
+        /// Print one JSON object per event.
         #[arg(long)]
         json: bool,
     },
@@ -69,9 +69,9 @@ pub(crate) async fn run(what: Webhook, config: Config) -> anyhow::Result<ExitCod
     }
     let server = match url {
         Some(url) => url,
-        None => config.public_url().parse().context("server.public_url is no URL")?,
+        None => config.public_url().parse().context("server.public_url is not a URL")?,
     };
-    let mut feed = server.join("/api/v1/events?limit=200").context("--url is no base")?;
+    let mut feed = server.join("/api/v1/events?limit=200").context("--url is not a base URL")?;
     if let Some(kind) = events {
         feed.query_pairs_mut().append_pair("type", &kind);
     }
@@ -125,7 +125,7 @@ impl Listener {
         }
     }
 
-    /// The last event that the server has told: what comes after it is news. `Date` counts whole seconds and may be an old one,
+    /// The last event that the server has published: what follows it is new. `Date` counts whole seconds and may be an old one,
     /// so it only says where to begin looking.
     async fn now_there(&self) -> anyhow::Result<String> {
         let mut last = self.a_moment_ago().await?;
@@ -166,7 +166,7 @@ impl Listener {
         url.query_pairs_mut().append_pair("after", after);
         let body: Value = serde_json::from_slice(self.ask(&url).await?.body()).unwrap_or_default();
         let items = body.get("items").and_then(Value::as_array);
-        Ok(items.ok_or_else(|| anyhow!("the server answered no events"))?.clone())
+        Ok(items.ok_or_else(|| anyhow!("the server's answer contains no list of events"))?.clone())
     }
 
     async fn forward(&self, event: &Value) {

@@ -66,5 +66,7 @@ pub(super) async fn pushed(
             }
         }
     };
-    timeout(Duration::from_secs(10), waiting).await.map_err(|_| anyhow!("no push came in ten seconds"))?
+    timeout(Duration::from_secs(10), waiting)
+        .await
+        .map_err(|_| anyhow!("no push was received within ten seconds"))?
 }

@@ -107,7 +107,7 @@ impl Scenario {
         let token = self
             .post("/api/v1/tenants/contoso/organizations/default/scim-tokens", json!({"name": "Entra"}))
             .await?;
-        steps.say("made a SCIM token for its identity provider (shown once, kept as an Argon2id hash)");
+        steps.say("created a SCIM token for its identity provider (shown once, stored as an Argon2id hash)");
         Ok(Tenant { id, scim: text(&token["token"])?, users: Vec::new() })
     }
 
@@ -201,7 +201,7 @@ impl Scenario {
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        let link = link.context("no mail came")?;
+        let link = link.context("no mail was sent")?;
         steps.say("invited zoe@partner.example; the mail is at /dev/mail");
         let page = self.http.get(&link).send().await?;
         ensure!(page.status() == StatusCode::OK, "the invitation's page: {}", page.status());
@@ -256,17 +256,17 @@ impl Scenario {
             self.request(Method::PUT, &at("directory-guard"), &self.key).json(&json!({"usersMax": 10}));
         read(guard.send().await?, "the guard").await?;
         let moment = self.newest_change(tenant).await?;
-        let (mut gone, mut held) = (0, 0);
+        let (mut gone, mut blocked) = (0, 0);
         for user in &tenant.users {
             let path = format!("/scim/v2/Users/{user}");
             match self.request(Method::DELETE, &path, &tenant.scim).send().await?.status() {
                 StatusCode::NO_CONTENT => gone += 1,
-                StatusCode::SERVICE_UNAVAILABLE => held += 1,
+                StatusCode::SERVICE_UNAVAILABLE => blocked += 1,
                 other => bail!("deleting: {other}"),
             }
         }
-        ensure!(gone == 10 && held > 10, "{gone} went, {held} were held");
-        steps.say(&format!("it then removed everybody by mistake: the guard let {gone} go and held {held}"));
+        ensure!(gone == 10 && blocked > 10, "{gone} were removed, {blocked} were blocked");
+        steps.say(&format!("it then tried to remove everybody by mistake: the guard allowed {gone} removals and blocked {blocked}"));
         let restores = at("directory-restores");
         let moment = json!({"moment": moment.to_rfc3339()});
         read(self.request(Method::POST, &restores, &self.key).json(&moment).send().await?, "undoing").await?;
@@ -279,7 +279,7 @@ impl Scenario {
                 let there = read(users, "counting").await?["totalResults"].clone();
                 ensure!(there.as_u64() >= Some(tenant.users.len() as u64), "{there} are back");
                 steps.say(&format!(
-                    "an admin put the directory back to what it was: {there} users, as the same"
+                    "an admin restored the directory: {there} users are back, each with the same id"
                 ));
                 return Ok(());
             }

@@ -15,7 +15,7 @@ layout =
        *[other] Im Namen von { $tenant } gesendet von { $sender }.
     }
     .support = Hilfe: { $support }
-    .ignore = Wenn Sie diese Nachricht nicht erwartet haben, ignorieren Sie sie: Es geschieht nichts.
+    .ignore = Wenn Sie diese Nachricht nicht erwartet haben, können Sie sie ignorieren.
 
 invitation =
     .subject = { $inviter ->
@@ -37,14 +37,14 @@ join-request =
 account-proof =
     .subject = Ihr Code für { $tenant }: { $code }
     .lead = Jemand meldet sich über den Identitätsanbieter von { $tenant } an und gibt an, dass das Konto mit dieser Adresse ihm gehört.
-    .enter = Wenn Sie das sind, geben Sie diesen Code in dem Browser ein, in dem Sie begonnen haben:
-    .end = Er gilt fünfzehn Minuten. Niemand von { $tenant } wird Sie je danach fragen.
+    .enter = Wenn Sie das sind, geben Sie diesen Code in dem Browser ein, in dem Sie die Anmeldung begonnen haben:
+    .end = Der Code gilt fünfzehn Minuten. Niemand von { $tenant } wird Sie je danach fragen.
 
 sign-in-link =
     .subject = Bei { $tenant } anmelden
-    .lead = Jemand hat gefragt, wo sich diese Adresse anmeldet. Sie haben ein Konto bei { $tenant }; hier ist die Tür:
+    .lead = Jemand hat gefragt, wo man sich mit dieser Adresse anmeldet. Sie haben ein Konto bei { $tenant }. Melden Sie sich hier an:
     .button = Zur Anmeldung
-    .end = Der Link allein lässt niemanden herein.
+    .end = Der Link allein meldet niemanden an.
 
 connection-expiring =
     .subject = Anmeldung bei { $tenant }: { $what } endet am { $expires_at }
@@ -56,10 +56,10 @@ token-expiring =
     .lead = Das SCIM-Token „{ $token }“ von { $tenant } endet am { $expires_at }. Danach kann der Identitätsanbieter das Verzeichnis nicht mehr abgleichen.
     .what-to-do = Erneuern Sie es: Das neue Token gilt sofort, das alte noch einen Tag, damit Zeit zum Einfügen bleibt.
 
-directory-held =
-    .subject = { $tenant }: Das Entfernen vieler Benutzer ist angehalten
+directory-blocked =
+    .subject = { $tenant }: Das Entfernen vieler Benutzer ist blockiert
     .lead = Der Identitätsanbieter von { $organization } ({ $tenant }) wollte mehr Benutzer deaktivieren oder löschen, als der Wächter erlaubt.
-    .stays = Bereits entfernte Benutzer bleiben entfernt. Alles Weitere wird abgelehnt, bis jemand antwortet:
-    .confirm = bestätigen (es geht weiter): POST { $url }/confirm
-    .reject = ablehnen (es bleibt abgelehnt): POST { $url }/reject
+    .stays = Bereits entfernte Benutzer bleiben entfernt. Alles Weitere wird abgelehnt, bis ein Administrator entscheidet:
+    .confirm = bestätigen (das Entfernen zulassen): POST { $url }/confirm
+    .reject = ablehnen (das Entfernen verweigern): POST { $url }/reject
     .what-to-do = Wenn niemand diese Benutzer entfernen wollte, lehnen Sie ab, berichtigen Sie die Zuweisung beim Identitätsanbieter und stellen Sie das Verzeichnis wieder her.

@@ -168,7 +168,7 @@ async fn what_is_there_and_not_ours_is_neither_taken_nor_removed() {
     let made: TenantView = app.operator.post("/api/v1/tenants", body).await.accepted();
     status(&app.operator, &made.id, "failed").await;
     let error = app.operator.run(&made.id).await.steps.remove(1).error.unwrap();
-    assert!(error.contains("isn't ours") || error.contains("403"), "{error}");
+    assert!(error.contains("was not created by this service") || error.contains("403"), "{error}");
     let realm = format!("/admin/realms/{}", keycloak.realm);
     assert!(keycloak.admin().await.get(&realm).await.expect(200)["enabled"].as_bool().unwrap());
     app.stop().await;

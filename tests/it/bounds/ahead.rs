@@ -30,7 +30,7 @@ async fn converse(place: &str, bytes: &[u8], what: &str, count: usize) -> String
     let both = async {
         tokio::select! { () = read => {}, () = write => {} }
     };
-    let _ = tokio::time::timeout(Duration::from_secs(20), both).await;
+    let _ = tokio::time::timeout(Duration::from_secs(60), both).await;
     String::from_utf8_lossy(&answers).into_owned()
 }
 
@@ -146,7 +146,7 @@ async fn who_stalls_or_wants_another_protocol_is_answered_and_let_go() {
         let mut socket = TcpStream::connect(place(&app.operator.base)).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(6), socket.read_to_end(&mut answer));
+        let read = tokio::time::timeout(Duration::from_secs(30), socket.read_to_end(&mut answer));
         read.await.unwrap_or_else(|_| panic!("{what}: it isn't closed")).unwrap();
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{what}: {answer}");

@@ -154,18 +154,19 @@ async fn those_who_are_right_wait_for_each_other_and_all_get_in() {
     let acme = app.tenant("acme").await;
     let one = module(&app, "app", json!({})).await;
     let here = "203.0.113.7";
+    // More than the twenty that may be at work; not so many that a slow machine needs the five seconds for which one waits.
     // The secret is right, only the code is wrong: that is the client's.
     let form = redeems(&one, &one.secret);
-    let all = join_all((0..64).map(|_| token(&app, here, &form))).await;
-    assert_eq!(count(&all, 400), 64);
+    let all = join_all((0..32).map(|_| token(&app, here, &form))).await;
+    assert_eq!(count(&all, 400), 32);
     acme.invite("zoe@example.com", "contributor").await;
     let right = app.invitation_token("zoe@example.com").await;
-    let all = join_all((0..64).map(|_| invitation(&app, here, &right))).await;
-    assert_eq!(count(&all, 200), 64);
+    let all = join_all((0..32).map(|_| invitation(&app, here, &right))).await;
+    assert_eq!(count(&all, 200), 32);
     // A few who are wrong among them take no place from the rest.
-    let tokens: Vec<&str> = (0..64).map(|number| if number % 8 == 0 { "wrong" } else { &right }).collect();
+    let tokens: Vec<&str> = (0..32).map(|number| if number % 8 == 0 { "wrong" } else { &right }).collect();
     let all = join_all(tokens.iter().map(|token| invitation(&app, here, token))).await;
-    assert_eq!((count(&all, 200), count(&all, 429)), (56, 0));
+    assert_eq!((count(&all, 200), count(&all, 429)), (28, 0));
     app.stop().await;
 }
 
@@ -176,13 +177,21 @@ async fn a_tenants_keys_share_one_window_and_its_scim_tokens_four() {
     let beta = app.tenant("beta").await;
     let id = &app.operator.tenant("acme").await.id;
     let (one, two) = (app.key("viewer", Some(id)).await, app.key("admin", Some(id)).await);
-    let mut passed = 0;
-    for number in 0..220 {
-        let key = if number % 2 == 0 { &one } else { &two };
-        passed += usize::from(key.get("/api/v1/tenants/acme").await.status == 200);
+    let begun = std::time::Instant::now();
+    let (mut passed, mut refused) = (0, None);
+    for _ in 0..6 {
+        let all = (0..40).map(|number| [&one, &two][number % 2].get("/api/v1/tenants/acme"));
+        for reply in join_all(all).await {
+            match reply.status.as_u16() {
+                200 => passed += 1,
+                _ => refused = Some(reply),
+            }
+        }
     }
-    assert!((100..=130).contains(&passed), "{passed} of two keys");
-    let refused = one.get("/api/v1/tenants/acme").await;
+    // A hundred at once, and as many again each minute; two windows would let pass all but forty at once.
+    let most = 100.0 + begun.elapsed().as_secs_f64() * 100.0 / 60.0 + 1.0;
+    assert!(passed >= 100 && f64::from(passed) <= most, "{passed} of two keys, of {most}");
+    let refused = refused.expect("more than a hundred at once");
     assert!(refused.header("retry-after").parse::<u64>().is_ok());
     refused.refused(429, "rate.limited");
     // Who may not do something pays for the question too.

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Client, Reply, Tenant, TestApp};
@@ -81,21 +83,25 @@ async fn unindexed_searches_wait_for_each_other_and_for_what_they_cost_and_look_
         }
     };
     println!("alone {alone:?}, the neighbour meanwhile {worst:?}");
-    assert!(worst < Duration::from_secs(4), "it waited for a search: {worst:?}");
+    // Who waits for all of them waits nine times as long as for one.
+    let most = Duration::from_secs(4).max(alone * 4);
+    assert!(worst < most, "it waited for the searches: {worst:?}, one alone takes {alone:?}");
     let refused: Vec<&Reply> = many.iter().filter(|reply| reply.status == 429).collect();
     assert!(many.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 429)));
     assert!(!refused.is_empty() && refused.len() < many.len(), "{} of {}", refused.len(), many.len());
     assert!(refused[0].text.contains("are waiting already"), "{}", refused[0].text);
 
     // And those that come one after the other, when the tenant has spent what it may.
-    let mut answered = 0;
+    let (mut answered, begun) = (0, Instant::now());
     let refused = loop {
         let reply = search(&acme.scim, UNINDEXED).await;
         match reply.status.as_u16() {
             200 => answered += 1,
             _ => break reply,
         }
-        assert!(answered < 40, "what a search costs is never too much");
+        // One costs 60,000 documents of half a KiB, in a unit of which 100,000 come back each second: at least four seconds' worth.
+        let most = 40 + begun.elapsed().as_secs() / 4;
+        assert!(answered < most, "what a search costs is never too much");
     };
     assert_eq!(refused.status, 429, "{}", refused.text);
     assert!(refused.text.contains("cost"), "{}", refused.text);
@@ -109,6 +115,9 @@ async fn unindexed_searches_wait_for_each_other_and_for_what_they_cost_and_look_
 async fn a_search_whose_caller_is_gone_stops_and_the_next_one_has_its_turn() {
     let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
     let (acme, _umbrella, _page) = house(&app).await;
+    let begun = Instant::now();
+    search(&acme.scim, UNINDEXED).await.expect(200);
+    let alone = begun.elapsed();
     let begun = Instant::now();
     for _ in 0..2 {
         let gone = tokio::time::timeout(Duration::from_millis(300), search(&acme.scim, &endless())).await;
@@ -129,9 +138,11 @@ async fn a_search_whose_caller_is_gone_stops_and_the_next_one_has_its_turn() {
     assert!(answer.is_err(), "it was to be at work for many seconds");
     drop(socket);
     search(&acme.scim, UNINDEXED).await.expect(200);
-    println!("{:?}", begun.elapsed());
-    // Each of them would take almost as long.
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    let took = begun.elapsed();
+    println!("alone {alone:?}, all {took:?}");
+    // Three short ones, and three times 300 ms of those that were left. Each of these would take some sixty times as long as a short one.
+    let most = Duration::from_millis(1_900) + alone * 10;
+    assert!(took < most, "{took:?}, one alone takes {alone:?}");
     app.stop().await;
 }
 
@@ -169,22 +180,26 @@ async fn three_tenants_search_at_once_and_the_others_readers_are_there_for_neigh
         tenants.push(tenant);
     }
     let endless = endless();
-    let all = join_all(tenants.iter().map(|tenant| search(&tenant.scim, &endless)));
+    let mut all: FuturesUnordered<_> = tenants.iter().map(|tenant| search(&tenant.scim, &endless)).collect();
+    let first_end = async {
+        // Those that wait for a place may be told that it takes too long.
+        while let Some(reply) = all.next().await {
+            if reply.status == 200 {
+                return;
+            }
+        }
+    };
     let looks = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let mut worst = Duration::ZERO;
         for _ in 0..10 {
-            let begun = Instant::now();
             assert_eq!(umbrella.scim.get(&page).await.status, 200, "the neighbour");
-            worst = worst.max(begun.elapsed());
         }
-        worst
     };
-    let worst = tokio::select! {
-        _ = all => panic!("they were to be at work for many seconds"),
-        worst = looks => worst,
-    };
-    println!("the neighbour {worst:?}");
-    assert!(worst < Duration::from_secs(4), "it waited for a search: {worst:?}");
+    // A neighbour who waits for a search has a page when the first one has ended, and not ten before.
+    tokio::select! {
+        biased;
+        () = first_end => panic!("a search, which takes many seconds, ended before the neighbour had ten pages"),
+        () = looks => {}
+    }
     app.stop().await;
 }

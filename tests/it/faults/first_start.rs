@@ -152,6 +152,33 @@ async fn a_half_migrated_store_with_data_in_it_is_refused_and_left_as_it_is() {
     connection.close().await.expect("closed");
 }
 
+/// A file of another program, which has a table by the name of one of ours: of the first change, and of a later one.
+#[actix_web::test]
+async fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
+    if on_postgres().is_some() {
+        return;
+    }
+    for table in ["job", "store_state"] {
+        let store = Store::empty().await;
+        let connection = opened(&store).await;
+        for sql in [format!("CREATE TABLE {table} (title TEXT)"), "CREATE TABLE page (text TEXT)".to_owned()]
+        {
+            connection.execute_unprepared(&sql).await.expect("a table");
+        }
+        connection.execute_unprepared("INSERT INTO page VALUES ('theirs')").await.expect("a row");
+        connection.close().await.expect("closed");
+        let mut process = Process::begin(PROGRAM, &store, &settings([]), Stdio::null());
+        assert!(!process.is_ready().await, "it refuses to start: {table}");
+        let connection = opened(&store).await;
+        let sql = format!("SELECT text FROM page, (SELECT count(title) FROM {table})");
+        let row = connection.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, sql));
+        let text: String =
+            row.await.expect("it can be read").expect("a row").try_get("", "text").expect("a text");
+        assert_eq!(text, "theirs", "{table}");
+        connection.close().await.expect("closed");
+    }
+}
+
 async fn opened(store: &Store) -> DatabaseConnection {
     Database::connect(format!("{}?mode=rwc", store.url)).await.expect("the store opens")
 }

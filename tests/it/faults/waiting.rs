@@ -8,8 +8,11 @@ use tests::{Process, Reply, Store, on_postgres};
 
 use super::{HEALED, PROGRAM, as_the_books_say, healed, only_unavailable, settings};
 
-/// How long a neighbour may wait who has nothing to do with the lock, on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// How long a neighbour may wait who has nothing to do with the lock: on a busy machine, and less than the five seconds for which those
+/// wait who want it.
+const AT_ONCE: Duration = Duration::from_secs(4);
+/// Whoever is refused while the lock stands was refused for that: a request has more time than anybody here waits for its answer.
+const LONG: (&str, &str) = ("TENANTRY__SERVER__REQUEST_TIMEOUT", "60s");
 
 #[actix_web::test]
 async fn a_writer_lock_held_by_another_process_is_waited_for_and_then_refused() {
@@ -17,7 +20,7 @@ async fn a_writer_lock_held_by_another_process_is_waited_for_and_then_refused() 
         return;
     }
     let store = Store::empty().await;
-    let process = Process::start(PROGRAM, &store, None, &settings([])).await;
+    let process = Process::start(PROGRAM, &store, None, &settings([LONG])).await;
     let scim = tests::faults::tenant(&process, "acme").await;
     let ledger = Ledger::default();
     // A short one is only waited for.
@@ -28,7 +31,6 @@ async fn a_writer_lock_held_by_another_process_is_waited_for_and_then_refused() 
     });
     assert_eq!(Outcome::of(reply.as_ref()), Outcome::Acknowledged, "{reply:?}");
     let lock = Lock::writer(&store).await.expect("the lock");
-    let begun = Instant::now();
     let replies = join_all((0..4).map(|number| {
         let (ledger, scim) = (ledger.clone(), scim.clone());
         async move { ledger.create(&scim, &format!("long-{number}")).await }
@@ -38,7 +40,6 @@ async fn a_writer_lock_held_by_another_process_is_waited_for_and_then_refused() 
         health(&process.operator).await
     });
     assert!(replies.iter().all(|reply| Outcome::of(reply.as_ref()) == Outcome::Refused), "{replies:?}");
-    assert!(begun.elapsed() < Duration::from_secs(25), "they were refused after {:?}", begun.elapsed());
     assert!(took < AT_ONCE, "health ({status}) waits for nobody: {took:?}");
     lock.release().await;
     healed(&ledger, &scim, "lock").await;
@@ -51,14 +52,13 @@ async fn a_writer_lock_held_by_another_process_is_waited_for_and_then_refused() 
 async fn a_tenant_whose_row_is_locked_waits_alone() {
     let store = Store::new().await;
     let Some(url) = store.superuser_url.clone() else { return };
-    let process = Process::start(PROGRAM, &store, None, &settings([])).await;
+    let process = Process::start(PROGRAM, &store, None, &settings([LONG])).await;
     let acme = tests::faults::tenant(&process, "acme").await;
     let other = tests::faults::tenant(&process, "other").await;
     let (ledger, theirs) = (Ledger::default(), Ledger::default());
     ledger.create(&acme, "before").await;
     theirs.create(&other, "before").await;
     let lock = Lock::tenant(&url, "acme").await.expect("the lock");
-    let begun = Instant::now();
     let waiting = join_all((0..40).map(|number| {
         let (ledger, acme) = (ledger.clone(), acme.clone());
         async move { ledger.create(&acme, &format!("locked-{number}")).await }
@@ -86,7 +86,6 @@ async fn a_tenant_whose_row_is_locked_waits_alone() {
     let refused = |reply: &Option<Reply>| Outcome::of(reply.as_ref()) == Outcome::Refused;
     let answered = replies.iter().find(|reply| !refused(reply));
     assert!(answered.is_none(), "the row was locked: {answered:?}");
-    assert!(begun.elapsed() < Duration::from_secs(30), "they were refused after {:?}", begun.elapsed());
     lock.release().await;
     healed(&ledger, &acme, "lock").await;
     only_unavailable(&ledger, "a locked row");

@@ -5,7 +5,7 @@ use futures_util::future::join;
 use platform::{CrossTenantStatement, PlatformView};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{Connection as _, PgConnection};
+use tests::faults::Lock;
 use tests::{Job, Receiver, TestApp, eventually};
 
 /// What makes results, and where they are written.
@@ -20,23 +20,10 @@ struct Kind {
 }
 
 /// On Postgres, holds one of the results, so that whoever writes them comes to a stop between two of them.
-async fn hold(app: &TestApp, table: &str) -> Option<PgConnection> {
+async fn hold(app: &TestApp, table: &str) -> Option<Lock> {
     let url = app.store.superuser_url.as_ref()?;
-    let mut holder = PgConnection::connect(url).await.expect("Postgres answers");
-    sqlx::query("BEGIN").execute(&mut holder).await.expect("begun");
     let one = format!("SELECT 1 FROM {table} LIMIT 1 FOR UPDATE");
-    sqlx::query(sqlx::AssertSqlSafe(one)).execute(&mut holder).await.expect("a row");
-    Some(holder)
-}
-
-/// Waits until so many transactions wait for a lock.
-async fn waiting(holder: &mut PgConnection, wanted: i64) {
-    let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    eventually("transactions to wait", async || {
-        let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut *holder).await.expect("a number");
-        (found >= wanted).then_some(())
-    })
-    .await;
+    Some(Lock::rows(url, &one).await.expect("nobody else has it"))
 }
 
 async fn goes_while_results_come_in(kind: Kind) {
@@ -68,9 +55,8 @@ async fn goes_while_results_come_in(kind: Kind) {
     let delete = tests::Reply::read(app.operator.request(Method::DELETE, &path));
     let release = async {
         let Some(mut holder) = holder else { return };
-        waiting(&mut holder, 2).await;
-        sqlx::query("COMMIT").execute(&mut holder).await.expect("released");
-        holder.close().await.expect("closed");
+        holder.waited_for(2).await;
+        holder.release().await;
     };
     let (gone, ()) = join(delete, release).await;
     assert_eq!(gone.status, 204, "{}", gone.text);

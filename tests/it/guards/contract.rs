@@ -88,7 +88,7 @@ fn types_of_events_are_dotted_and_unique() {
 
 /// Texts that are spelled like a type of event and are something else: an audit action, a code of a problem, a type of Zitadel's.
 const NO_EVENTS: [(&str, &str); 8] = [
-    ("capability/directory/src/codes.rs", "directory.held"),
+    ("capability/directory/src/codes.rs", "directory.blocked"),
     ("capability/directory/src/codes.rs", "user.deactivated"),
     ("capability/inbox/src/billing.rs", "billing.price_unknown"),
     ("capability/inbox/src/zitadel.rs", "user.deactivated"),

@@ -73,7 +73,7 @@ fn who_takes_the_whole_service_needs_it() {
 const PLATFORM: [(&str, usize, &str); 11] = [
     (
         "exchange",
-        4,
+        3,
         "registered issuers and modules, signing keys, and the connection of a token, before a tenant is known",
     ),
     ("flags", 1, "the module of a client id, for a caller of the platform"),

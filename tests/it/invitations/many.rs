@@ -216,9 +216,9 @@ async fn people_of_a_proven_domain_join_or_ask_to() {
     let form = [("tenant", "acme"), ("email", "kim@sub.example")];
     let sent =
         app.anyone().http.post(format!("{}/join", app.operator.base)).form(&form).send().await.unwrap();
-    assert!(sent.text().await.unwrap().contains("Look into your mail"));
+    assert!(sent.text().await.unwrap().contains("Check your e-mail"));
     let wrong = app.anyone().form("/join", &[("tenant", "Not a slug"), ("email", "x")]).await;
-    assert!(wrong.status == 400 && wrong.text.contains("Please look again"), "{}", wrong.text);
+    assert!(wrong.status == 400 && wrong.text.contains("Please check"), "{}", wrong.text);
     let asked = accept(&app.invitation_token("kim@sub.example").await).await;
     assert_eq!(asked.user_id, None);
     let request: JoinRequest = acme.admin.get("/api/v1/tenants/acme/join-requests").await.first();

@@ -83,7 +83,7 @@ impl Connections {
         }
         let page = Browser::default().open(text(&begun.json(), "testUrl")).await;
         assert!(!page.status.is_server_error(), "{}", page.text);
-        page.status.is_success() && page.text.contains("The test went through")
+        page.status.is_success() && page.text.contains("The test succeeded")
     }
 
     async fn exchange(&self, one: &One) -> bool {

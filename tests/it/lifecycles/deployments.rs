@@ -207,6 +207,11 @@ impl Story for Deployments {
         own.first().map_or(DeploymentStatus::Pending, |row| row.status)
     }
 
+    /// Its run looks again and again at a gate of the double that is shut, so there is no end to wait for.
+    async fn is_at_rest(&self, _: &Deployment) {
+        tokio::time::sleep(10 * LOOK).await;
+    }
+
     fn answer(&self, _: DeploymentVerb) -> Answer {
         Answer::SaysNothing
     }

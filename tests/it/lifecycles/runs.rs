@@ -1,4 +1,4 @@
-//! Runs: finished, given up, rolled back, cancelled. What each kind of run can be told differs: a deletion is never given up, and a tenant that
+//! Runs: finished, given up, rolled back, cancelled. What each kind of run can be told differs: a deletion is retried until it succeeds, and a tenant that
 //! is being made is not taken back.
 
 use std::time::Duration;
@@ -186,6 +186,10 @@ impl Story for Runs<'_> {
         assert!(all.iter().filter(open).count() <= 1, "{all:?}");
         let one = all.iter().find(|one| one.id == run.id).expect("the run");
         RunStatus::parse(&one.status).expect("a state")
+    }
+
+    async fn is_at_rest(&self, run: &Run) {
+        self.app.is_worked_on(&run.tenant).await;
     }
 
     /// Only who gives up is told of the run itself; a repair that is given up is undone at once.

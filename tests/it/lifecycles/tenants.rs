@@ -161,6 +161,10 @@ impl Story for Tenants {
         (state, was)
     }
 
+    async fn is_at_rest(&self, tenant: &Tenant) {
+        self.0.is_worked_on(&tenant.id).await;
+    }
+
     fn answer(&self, act: Act) -> Answer {
         match act {
             Act::Activate | Act::Fail | Act::Delete => Answer::SaysNothing,

@@ -112,12 +112,12 @@ impl Users {
         let request = request.header("zitadel-signature", signature);
         Reply::read(request.header("content-type", "application/json").body(body)).await.expect(200);
         let id = format!("1:{}:{sequence}", person.subject);
-        eventually("it to be settled", async || {
+        eventually("it to be processed", async || {
             let find = async |view: &PlatformView| {
                 view.one(view.platform::<event::Entity>().filter(event::Column::Id.eq(&id))).await
             };
             let event = self.app.running.service.db.read_platform(find).await.expect("the store answers");
-            event?.settled_at.map(|_| true)
+            event?.processed_at.map(|_| true)
         })
         .await
     }
@@ -409,7 +409,7 @@ async fn the_comparison_brings_back_only_whom_the_backend_cut_off() {
     })
     .await;
     // Once more, for those whom it must leave alone.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    story.zitadel.is_compared_again(&story.tenant.to_string()).await;
     for (state, person) in &people {
         let wanted = story.after(*state, UserVerb::Found).unwrap_or(*state);
         assert_eq!(story.state(person).await, wanted, "{state:?}");

@@ -67,7 +67,7 @@ async fn the_last_admin_stays_one_whatever_groups_say() {
     let (stage, corp) = mapped().await;
     assert_eq!(come(&stage, &corp, Some(json!(["admins"]))).await.role, "admin");
     assert_eq!(come(&stage, &corp, Some(json!([]))).await.role, "admin");
-    assert_eq!(stage.app.audit("user.role_kept").await.len(), 1);
+    assert_eq!(stage.app.audit("user.role_unchanged").await.len(), 1);
     stage.stop().await;
     corp.stop().await;
 }

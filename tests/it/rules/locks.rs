@@ -1,8 +1,6 @@
 //! Locks have one order: of many who take several at once nobody waits for each other for ever. Postgres ends such a wait by
 //! refusing one of them, which is answered 503.
 
-use std::time::Duration;
-
 use entity::by_name::ByName;
 use entity::directory::states::{RoleSource, Source};
 use entity::directory::user;
@@ -70,6 +68,31 @@ async fn seats(app: &TestApp) -> Vec<(String, i64)> {
     let active: Vec<_> = all.iter().filter(|row| row.active).collect();
     let admins = active.iter().filter(|row| row.role.0 == TenantRole::Admin).count();
     vec![("admins".to_owned(), admins as i64), ("users".to_owned(), active.len() as i64)]
+}
+
+/// Sends both, the second once the first waits for what is held on Postgres, which is let go once both do. SQLite has one writer: there
+/// they are sent at once.
+async fn one_behind_the_other(
+    app: &TestApp,
+    held: &str,
+    both: [LocalBoxFuture<'static, Reply>; 2],
+) -> [Reply; 2] {
+    let mut lock = match &app.store.superuser_url {
+        Some(url) => Some(Lock::rows(url, held).await.expect("nobody else has it")),
+        None => None,
+    };
+    let mut under_way = Vec::new();
+    for (one, waiting) in both.into_iter().zip(1..) {
+        under_way.push(actix_web::rt::spawn(one));
+        if let Some(lock) = &mut lock {
+            lock.waited_for(waiting).await;
+        }
+    }
+    if let Some(lock) = lock {
+        lock.release().await;
+    }
+    let replies = join_all(under_way).await.into_iter().map(|reply| reply.expect("an answer"));
+    replies.collect::<Vec<_>>().try_into().expect("both")
 }
 
 #[actix_web::test]
@@ -188,21 +211,9 @@ async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_gr
     all_done(&[patch(&above, add(&below)).await]);
     // Each comes after the other has begun: whoever comes into a group waits where somebody has the person's row.
     let beside = async |other: LocalBoxFuture<'static, Reply>| {
-        let held = match &app.store.superuser_url {
-            Some(url) => {
-                let select = format!("SELECT 1 FROM directory_user WHERE id = '{person}' FOR UPDATE");
-                Some(Lock::rows(url, &select).await.expect("nobody else has it"))
-            }
-            None => None,
-        };
-        let come = actix_web::rt::spawn(patch(&below, add(&person)));
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let other = actix_web::rt::spawn(other);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        if let Some(held) = held {
-            held.release().await;
-        }
-        let replies = [come.await.expect("an answer"), other.await.expect("an answer")];
+        let select = format!("SELECT 1 FROM directory_user WHERE id = '{person}' FOR UPDATE");
+        let replies = one_behind_the_other(&app, &select, [patch(&below, add(&person)).boxed_local(), other]);
+        let replies = replies.await;
         all_done(&replies);
         let row = behind(&app, async |tx: &mut PlatformTx| {
             let by_id =
@@ -246,26 +257,10 @@ async fn who_comes_into_a_group_while_that_comes_into_another_has_what_the_other
         if at % 2 == 1 {
             both.reverse();
         }
-        // What either says to others comes last: there both wait for each other's end, or one for the other.
-        let held = match &app.store.superuser_url {
-            Some(url) => {
-                Some(Lock::rows(url, "LOCK TABLE outbox_event IN SHARE MODE").await.expect("the lock"))
-            }
-            None => None,
-        };
-        let mut under_way = Vec::new();
-        for one in both {
-            under_way.push(actix_web::rt::spawn(one));
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-        if let Some(held) = held {
-            held.release().await;
-        }
-        let mut replies = Vec::new();
-        for one in under_way {
-            replies.push(one.await.expect("an answer"));
-        }
-        all_done(&replies);
+        // What either says to others comes last: there both wait for each other's end, or one for the other. Whoever tells what was said
+        // before would wait there too, and be taken for one of them.
+        app.all_is_told().await;
+        all_done(&one_behind_the_other(&app, "LOCK TABLE outbox_event IN SHARE MODE", both).await);
         let person = acme.admin.user("acme", person).await;
         assert_eq!(person.role, "contributor", "{at}: {person:?}");
     }

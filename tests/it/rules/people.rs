@@ -122,7 +122,7 @@ pub(super) async fn last_admin() {
     let replies = join_all(leave).await;
     assert_eq!(admins(&app).await, 1, "of {WIDE} who leave at once one stays");
     let refused: Vec<&Reply> = replies.iter().filter(|reply| !reply.status.is_success()).collect();
-    let kept = app.audit("user.role_kept").await.len();
+    let kept = app.audit("user.role_unchanged").await.len();
     assert_eq!(refused.len() + kept, 1, "{refused:?}");
     assert!(refused.iter().all(|reply| reply.status == 409), "{refused:?}");
     // The quota says what the rows say.

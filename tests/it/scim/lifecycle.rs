@@ -35,7 +35,7 @@ async fn a_guard_holds_a_sync_that_removes_too_many() {
     let held = acme.scim.patch(&path(3), active(false)).await;
     assert_eq!((held.status.as_u16(), held.header("retry-after")), (503, "600"));
     assert!(held.json()["detail"].as_str().unwrap().contains("admin"), "{}", held.text);
-    assert_eq!(state().await, "held");
+    assert_eq!(state().await, "blocked");
     // All else goes on.
     assert_eq!(
         acme.scim.patch(&path(3), patch(json!([{"op": "add", "path": "title", "value": "x"}]))).await.status,
@@ -50,11 +50,11 @@ async fn a_guard_holds_a_sync_that_removes_too_many() {
     assert!(mail.subject.contains("Acme"));
     let times = eventually("it to be told", async || {
         let events: Vec<Event> = app.operator.get("/api/v1/events?limit=200").await.items();
-        let times = events.iter().filter(|one| one.kind == "directory.held").count();
+        let times = events.iter().filter(|one| one.kind == "directory.blocked").count();
         (times > 0).then_some(times)
     });
     assert_eq!(times.await, 1, "it says so once");
-    assert_eq!(acme.admin.get(&guard).await.expect(200)["heldCount"], 2);
+    assert_eq!(acme.admin.get(&guard).await.expect(200)["blockedCount"], 2);
     acme.admin.post(&format!("{guard}/reject"), json!({})).await.expect(200);
     remove(5).await.scim_refused(403, None);
     acme.admin.post(&format!("{guard}/confirm"), json!({})).await.expect(200);

@@ -26,7 +26,7 @@ async fn who_is_invited_accepts_by_signing_in_where_nothing_else_is_wanted() {
         sign_in_url.contains("/login?tenant=acme") && sign_in_url.contains("login_hint=Alice%40corp.example")
     );
     let page = app.anyone().get(&format!("/invitations/accept?token={token}")).await;
-    assert!(page.text.contains("Go to the sign-in") && !page.text.contains("name=\"displayName\""));
+    assert!(page.text.contains("Go to sign-in") && !page.text.contains("name=\"displayName\""));
     // Who wasn't invited is not let in; whose address the provider doesn't vouch for neither.
     let path = format!("{list}/{made}");
     let state = async || app.operator.get(&path).await.found::<Invitation>();

@@ -96,7 +96,6 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
     // Deactivated through one: out at the other at once.
     let off = json!({"Operations": [{"op": "replace", "value": {"active": false}}]});
     acme.scim.patch(&format!("/scim/v2/Users/{user}"), off).await.expect(200);
-    let began = std::time::Instant::now();
     assert!(
         !post(&other, "/oauth2/introspect", &look(&tokens.access_token))
             .await
@@ -104,7 +103,6 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
             .active
     );
     assert_eq!(post(&other, "/oauth2/token", &refresh(tokens.refresh())).await.status, 400);
-    assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
     running.stop().await;
     app.stop().await;
 }

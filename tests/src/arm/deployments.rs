@@ -52,7 +52,7 @@ impl World {
                 let made =
                     Deployment { body: body.clone(), looks: LOOKS, state: "Running", unseen: self.lag };
                 group.deployments.insert(name.to_owned(), made);
-                *self.begun.entry(group_name.to_owned()).or_default() += 1;
+                self.begin_in(group_name);
                 self.bodies.push(body.clone());
                 if lost {
                     return error(500, "InternalServerError", "The server encountered an error.");

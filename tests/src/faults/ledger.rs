@@ -133,7 +133,7 @@ impl Ledger {
     /// that isn't the number of rows. `slug` is the tenant's.
     pub async fn contradictions(&self, operator: &Client, scim: &Client, slug: &str) -> Vec<String> {
         // An event gets its place in the list a moment after its commit, also if the process died in between.
-        for _ in 0..50 {
+        for _ in 0..300 {
             if self.compared(operator, scim, slug).await.is_empty() {
                 break;
             }

@@ -8,6 +8,14 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Sq
 
 use crate::Store;
 
+/// Who waits for this transaction, and who waits for those: of several who want one row the second waits for the first. Asked of the locks,
+/// for a transaction's view of the server's connections is as old as its first look.
+const WAITERS: &str = "WITH RECURSIVE blocked AS MATERIALIZED \
+     (SELECT DISTINCT pid, pg_blocking_pids(pid) AS blockers FROM pg_locks WHERE NOT granted), \
+     waiters AS (SELECT pid FROM blocked WHERE pg_backend_pid() = ANY(blockers) \
+     UNION SELECT blocked.pid FROM blocked JOIN waiters ON waiters.pid = ANY(blocked.blockers)) \
+     SELECT count(*) FROM waiters";
+
 /// A lock, until it is released or dropped.
 pub enum Lock {
     Writer(SqliteConnection),
@@ -38,22 +46,26 @@ impl Lock {
         Some(Lock::Row(connection))
     }
 
+    /// Waits until so many transactions wait for this one on Postgres, or for each other because of it.
+    ///
+    /// # Panics
+    /// If they don't.
+    pub async fn waited_for(&mut self, wanted: i64) {
+        let Lock::Row(connection) = self else { panic!("of rows") };
+        crate::eventually(&format!("{wanted} to wait for the lock"), async || {
+            let found: i64 = sqlx::query_scalar(WAITERS).fetch_one(&mut *connection).await.expect("a number");
+            (found >= wanted).then_some(())
+        })
+        .await;
+    }
+
     /// Commits what was changed, as soon as somebody waits for it.
     ///
     /// # Panics
     /// If nobody does.
-    pub async fn commit_when_waited_for(self) {
+    pub async fn commit_when_waited_for(mut self) {
+        self.waited_for(1).await;
         let Lock::Row(mut connection) = self else { panic!("of rows") };
-        let waits = "SELECT count(*) FROM pg_stat_activity \
-                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        for tries in 0.. {
-            assert!(tries < 200, "nobody waits");
-            let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&mut connection).await.expect("a number");
-            if waiting > 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
         connection.execute("COMMIT").await.expect("it is changed");
         let _ = connection.close().await;
     }

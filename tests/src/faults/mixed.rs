@@ -23,6 +23,10 @@ const INVITING: &str = "inviting";
 const SETTINGS: [(&str, &str); 2] = [("TENANTRY__RATE_LIMIT__ENABLED", "false"), ("TENANTRY_LOG", "off")];
 /// How long the service may take to be well again when the last fault is over.
 const HEALING: Duration = Duration::from_secs(30);
+/// With less than this a run shows nothing: users that were acknowledged, and faults.
+pub const ENOUGH: (usize, usize) = (6, 3);
+/// How long a machine that is slow has for that much, whatever the span.
+const SPAN_MAX: Duration = Duration::from_secs(300);
 
 /// What a run came to.
 #[derive(Debug)]
@@ -367,8 +371,13 @@ pub async fn run(program: &str, span: Duration, seed: u64) -> Report {
     lanes.push(actix_web::rt::spawn(exchange(callers.clone())));
     lanes.push(actix_web::rt::spawn(others(callers.clone())));
     let begun = Instant::now();
-    while begun.elapsed() < span {
+    loop {
         world.disturb(&callers).await;
+        let is_enough = callers.users.count(Outcome::Acknowledged) >= ENOUGH.0
+            && world.faults.values().sum::<usize>() >= ENOUGH.1;
+        if begun.elapsed() >= if is_enough { span } else { span.max(SPAN_MAX) } {
+            break;
+        }
     }
     // Well again by itself, while the load goes on; then killed, so that only what is stored counts.
     let operator = callers.at(&callers.operator);

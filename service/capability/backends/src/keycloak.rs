@@ -229,7 +229,7 @@ impl Keycloak<'_> {
                 let found = self.organization(admin, desired).await?;
                 found.ok_or_else(|| {
                     Failure::permanent(format!(
-                        "an organization called {} is there and isn't ours",
+                        "an organization called {} already exists and was not created by this service",
                         desired.slug
                     ))
                 })?
@@ -294,5 +294,7 @@ fn owned(found: &Value, desired: &DesiredState, what: &str) -> Result<(), Failur
         return Ok(());
     }
     let name = desired.external_id.as_deref().unwrap_or(&desired.slug);
-    Err(Failure::permanent(format!("a {what} called {name} is there and isn't ours")))
+    Err(Failure::permanent(format!(
+        "a {what} called {name} already exists and was not created by this service"
+    )))
 }

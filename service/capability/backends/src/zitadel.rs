@@ -187,7 +187,11 @@ impl IdentityBackend for Zitadel<'_> {
                 Some(found) => found,
                 None => {
                     self.make(outside, desired).await?;
-                    let taken = || Failure::permanent("an org of this name is there and isn't ours");
+                    let taken = || {
+                        Failure::permanent(
+                            "an org with this name already exists and was not created by this service",
+                        )
+                    };
                     self.find(outside, desired).await?.ok_or_else(taken)?
                 }
             };
@@ -195,7 +199,9 @@ impl IdentityBackend for Zitadel<'_> {
                 // Making an org and saying whose it is are two calls: one without an owner is an attempt that broke off between
                 // them, as long as it has the name that only we give.
                 if !is_named_by_us(&found, desired) {
-                    return Err(Failure::permanent("an org of this id is there and isn't ours"));
+                    return Err(Failure::permanent(
+                        "an org with this id already exists and was not created by this service",
+                    ));
                 }
                 self.claim(outside, desired).await?;
             }

@@ -21,12 +21,12 @@ pub enum Error {
     #[error("the connection is disabled")]
     ConnectionDisabled,
     /// Without the connection nobody could come in.
-    #[error("the organization would have no way in")]
+    #[error("nobody of the organization could sign in")]
     ConnectionNeeded,
     /// The sign-in policy names the connection.
     #[error("the sign-in policy names this connection")]
     ConnectionNamed,
-    /// The connection knows nothing of its identity provider yet.
+    /// The connection has no metadata of its identity provider yet.
     #[error("the connection has no provider")]
     ProviderUnknown,
     /// The connection has no usable signing certificate of its identity provider.
@@ -45,7 +45,7 @@ pub enum Error {
         why: platform::http::UrlRefused,
     },
     /// The provider's metadata can't be fetched.
-    #[error("the metadata can't be had: {why}")]
+    #[error("the metadata can't be fetched: {why}")]
     MetadataUnreachable {
         /// What happened.
         why: String,
@@ -150,13 +150,13 @@ fn code(error: &Error) -> Code {
 fn sentence(error: &Error) -> Option<String> {
     let said = match error {
         Error::ConnectionNamed => "The organization's sign-in policy names this connection.",
-        Error::ProviderUnknown => "The connection knows nothing of its identity provider yet.",
+        Error::ProviderUnknown => "The connection has no metadata of its identity provider yet.",
         Error::CertificateMissing => {
             "The connection has no usable signing certificate of its identity provider."
         }
         Error::SignInAddressMissing => "The identity provider's metadata has no address for sign-ins.",
         Error::MetadataUrlRefused { why } => return Some(format!("The metadata URL is refused: {why}.")),
-        Error::MetadataUnreachable { why } => return Some(format!("The metadata can't be had: {why}.")),
+        Error::MetadataUnreachable { why } => return Some(format!("The metadata can't be fetched: {why}.")),
         Error::DomainUnproven { why, .. } => return Some(format!("The domain is not proven: {why}.")),
         _ => return None,
     };
@@ -223,7 +223,7 @@ mod tests {
         let (refused, text) = (UrlRefused::NoHost, || "it is such".to_owned());
         for (error, code, sentence) in [
             (Error::ConnectionNamed, "conflict", "The organization's sign-in policy names this connection."),
-            (Error::ProviderUnknown, "connection.incomplete", "The connection knows nothing"),
+            (Error::ProviderUnknown, "connection.incomplete", "The connection has no metadata"),
             (Error::CertificateMissing, "connection.incomplete", "The connection has no usable signing"),
             (Error::SignInAddressMissing, "connection.incomplete", "The identity provider's metadata has no"),
             (
@@ -234,7 +234,7 @@ mod tests {
             (
                 Error::MetadataUnreachable { why: text() },
                 "connection.provider_unreachable",
-                "The metadata can't be had: it is such.",
+                "The metadata can't be fetched: it is such.",
             ),
         ] {
             let problem = Problem::agreed(error);

@@ -75,7 +75,7 @@ reasons! {
     TenantNotActive = "sign_in.tenant_not_active" Operator "The tenant is suspended or not ready.";
     ConnectionDisabled = "sign_in.connection_disabled" TenantAdmin "The connection is disabled.";
     Enforced = "sign_in.enforced" TenantAdmin "The policy allows sign-in only through another connection.";
-    SeatBlocked = "sign_in.seat_blocked" TenantAdmin "A payment is overdue: no seats can be added until it arrives.";
+    SeatBlocked = "sign_in.seat_blocked" TenantAdmin "A payment is overdue: no seats can be added until it is received.";
     SubjectOther = "sign_in.subject_other" TenantAdmin "The provider sent a different subject for this account. If it is the same person, restore the old subject at the provider, or remove the account.";
     LinkRequired = "sign_in.link_required" TenantAdmin "An account has this address but no mailbox to which a code can be sent, or several accounts have it. Let the directory identify the person (externalId), or give the account its address.";
     OrganizationOther = "sign_in.organization_other" TenantAdmin "The person belongs to another organization.";

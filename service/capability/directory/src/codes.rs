@@ -6,7 +6,7 @@ web::codes! {
     USER_MANAGED = "user.managed" 409 "An identity provider manages this user.";
     USER_EXISTS = "user.exists" 409 "A user with this name already exists.";
     GROUP_EXISTS = "group.exists" 409 "A group with this name already exists.";
-    DIRECTORY_HELD = "directory.held" 503 "The directory guard holds this removal until an admin confirms it.";
+    DIRECTORY_BLOCKED = "directory.blocked" 503 "The directory guard blocks this removal until an admin confirms it.";
     DIRECTORY_REJECTED = "directory.rejected" 403 "An admin rejected the removal of so many users.";
     LINK_REQUIRED = "sso.link_required" 409 "A user or an invitation has this e-mail address but is not linked to this identity, or several users have the address.";
     SUBJECT_OTHER = "sso.subject_other" 409 "The account with this address is linked to another subject at the identity provider.";

@@ -11,7 +11,7 @@ use web::{Code, Problem};
 
 use crate::codes;
 
-/// When an identity provider may ask again that a guard holds, in seconds.
+/// When an identity provider may ask again whose removals a guard blocks, in seconds.
 const RETRY_SECONDS: u64 = 600;
 
 /// Why nothing was done.
@@ -58,9 +58,9 @@ pub enum Error {
     /// The group has a role mapping.
     #[error("the group is mapped already")]
     GroupMapped,
-    /// The guard holds removals until an admin answers.
-    #[error("the guard holds this removal")]
-    Held,
+    /// The guard blocks removals until an admin decides.
+    #[error("the directory guard blocks this removal")]
+    Blocked,
     /// An admin rejected removals.
     #[error("an admin rejected the removal of so many users")]
     Rejected {
@@ -68,13 +68,13 @@ pub enum Error {
         until: Option<Timestamp>,
     },
     /// An admin answers a guard that waits for none.
-    #[error("the guard doesn't hold anything")]
-    NothingHeld,
+    #[error("the directory guard is not blocking any removals")]
+    NothingBlocked,
     /// Another restore of the directory runs.
     #[error("the directory is being restored already")]
     Restoring,
     /// The decision about people lets them not in.
-    #[error("they are not let in: {reason:?}")]
+    #[error("the sign-in is refused: {reason:?}")]
     Refused {
         /// Why.
         reason: Reason,
@@ -93,9 +93,6 @@ pub enum Error {
     /// The invitation that they came with was there a moment ago: whoever asks again is decided about without it.
     #[error("the invitation was used meanwhile")]
     InvitationTaken,
-    /// The person was given another role after it was decided what becomes of them.
-    #[error("the person's role changed a moment before")]
-    RoleChanged,
     /// What is to be done with the invitation is not done in its status.
     #[error("the invitation is {}", .status.as_str())]
     InvitationNotPending {
@@ -155,6 +152,17 @@ impl Error {
     }
 }
 
+/// Does it, and once more where the first time failed by a race ([`Error::is_race`]): the other one made the person, who is found now.
+pub async fn again_after_race<T, E>(
+    is_race: impl FnOnce(&E) -> bool,
+    work: impl AsyncFn() -> Result<T, E>,
+) -> Result<T, E> {
+    match work().await {
+        Err(error) if is_race(&error) => work().await,
+        done => done,
+    }
+}
+
 impl Classified for Error {
     fn retry(&self) -> Retry {
         match self {
@@ -165,9 +173,9 @@ impl Classified for Error {
             Self::NoAddress | Self::ProvenOther | Self::InvitationGone => Retry::Never,
             Self::InvitationNotPending { .. } => Retry::Never,
             // An admin answers, the other one ends, or is undone.
-            Self::Held => Retry::Later,
-            Self::NothingHeld | Self::GroupMapped => Retry::Conflict,
-            Self::Restoring | Self::InvitationTaken | Self::RoleChanged => Retry::Conflict,
+            Self::Blocked => Retry::Later,
+            Self::NothingBlocked | Self::GroupMapped => Retry::Conflict,
+            Self::Restoring | Self::InvitationTaken => Retry::Conflict,
             Self::Invalid(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
             Self::LimitReached(refused) => refused.retry(),
@@ -183,7 +191,7 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound => Self::new(Code::NOT_FOUND),
             Error::UserExists { what } => {
-                Self::detailed(codes::USER_EXISTS, format!("A user of this {what} exists."))
+                Self::detailed(codes::USER_EXISTS, format!("A user with this {what} already exists."))
                     .dialect("uniqueness")
             }
             Error::GroupExists => Self::new(codes::GROUP_EXISTS).dialect("uniqueness"),
@@ -191,7 +199,7 @@ impl From<Error> for Problem {
                 Self::invalid(pointer, forbidden.to_string()).dialect("invalidValue")
             }
             Error::MemberUnknown => no_member("A member is not a user or group of this organization."),
-            Error::MemberCircle => no_member("A group can't be its own member, not even by another group."),
+            Error::MemberCircle => no_member("A group can't be its own member, not even indirectly."),
             Error::Unsearchable(error) => {
                 Self::detailed(Code::VALIDATION_FAILED, error.detail).dialect(error.kind.name())
             }
@@ -201,16 +209,18 @@ impl From<Error> for Problem {
                 codes::USER_MANAGED,
                 "The role comes from a group of the identity provider: change the group, or its mapping.",
             ),
-            Error::GroupMapped => Self::detailed(Code::CONFLICT, "The group is mapped already."),
-            Error::Held => held(),
+            Error::GroupMapped => Self::detailed(Code::CONFLICT, "The group is already mapped to a role."),
+            Error::Blocked => blocked(),
             Error::Rejected { until } => rejected(until),
-            Error::NothingHeld => Self::detailed(Code::CONFLICT, "The guard doesn't hold anything."),
+            Error::NothingBlocked => {
+                Self::detailed(Code::CONFLICT, "The directory guard is not blocking any removals.")
+            }
             Error::Restoring => Self::detailed(Code::CONFLICT, "The directory is being restored already."),
             Error::Refused { reason, domain } => not_let_in(reason, domain),
             Error::NoAddress => Self::new(codes::LINK_REQUIRED),
             Error::ProvenOther => Self::new(codes::SSO_STATE_UNKNOWN),
             Error::InvitationGone => Self::new(Code::INVITATION_GONE),
-            Error::InvitationTaken | Error::RoleChanged => Self::new(Code::CONFLICT),
+            Error::InvitationTaken => Self::new(Code::CONFLICT),
             Error::InvitationNotPending { status } => {
                 Self::new(codes::INVITATION_NOT_PENDING).fact("status", status.as_str())
             }
@@ -228,9 +238,9 @@ fn no_member(detail: &str) -> Problem {
     Problem::detailed(Code::VALIDATION_FAILED, detail).dialect("invalidValue")
 }
 
-fn held() -> Problem {
-    let detail = "Too many users would be deactivated or deleted at once. An admin was told and must confirm; ask again later.";
-    Problem { retry_after: Some(RETRY_SECONDS), ..Problem::detailed(codes::DIRECTORY_HELD, detail) }
+fn blocked() -> Problem {
+    let detail = "Too many users would be deactivated or deleted at once. The admins have been notified, and one of them must confirm; try again later.";
+    Problem { retry_after: Some(RETRY_SECONDS), ..Problem::detailed(codes::DIRECTORY_BLOCKED, detail) }
 }
 
 fn rejected(until: Option<Timestamp>) -> Problem {
@@ -310,8 +320,14 @@ mod tests {
         let value = Some("invalidValue");
         compare(vec![
             (Error::NotFound, "not_found", "", None, None),
-            (exists("userName"), "user.exists", "A user of this userName exists.", unique, None),
-            (exists("externalId"), "user.exists", "A user of this externalId exists.", unique, None),
+            (exists("userName"), "user.exists", "A user with this userName already exists.", unique, None),
+            (
+                exists("externalId"),
+                "user.exists",
+                "A user with this externalId already exists.",
+                unique,
+                None,
+            ),
             (Error::GroupExists, "group.exists", "", unique, None),
             (
                 Error::MemberUnknown,
@@ -323,7 +339,7 @@ mod tests {
             (
                 Error::MemberCircle,
                 "validation.failed",
-                "A group can't be its own member, not even by another group.",
+                "A group can't be its own member, not even indirectly.",
                 value,
                 None,
             ),
@@ -337,9 +353,15 @@ mod tests {
                 None,
                 None,
             ),
-            (Error::GroupMapped, "conflict", "The group is mapped already.", None, None),
+            (Error::GroupMapped, "conflict", "The group is already mapped to a role.", None, None),
             (Error::Rejected { until: Some(moment) }, "directory.rejected", until, None, None),
-            (Error::NothingHeld, "conflict", "The guard doesn't hold anything.", None, None),
+            (
+                Error::NothingBlocked,
+                "conflict",
+                "The directory guard is not blocking any removals.",
+                None,
+                None,
+            ),
             (Error::Restoring, "conflict", "The directory is being restored already.", None, None),
             (VersionMismatch.into(), "conflict.version", "", None, None),
             (Error::Internal("why".to_owned()), "internal", "", None, None),
@@ -368,7 +390,6 @@ mod tests {
             (Error::ProvenOther, "sso.state_unknown", "", None, None),
             (Error::InvitationGone, "invitation.gone", "", None, None),
             (Error::InvitationTaken, "conflict", "", None, None),
-            (Error::RoleChanged, "conflict", "", None, None),
             (not_pending, "invitation.not_pending", "", None, Some(("status", json!("accepted")))),
         ]);
     }
@@ -390,10 +411,13 @@ mod tests {
             let wanted = FieldError { pointer: "/userName".to_owned(), detail: detail.to_owned() };
             assert_eq!(problem.errors, [wanted]);
         }
-        let retry = Error::Held.retry();
-        let held = Problem::from(Error::Held);
-        assert_eq!((held.code, held.retry_after, held.retry()), (codes::DIRECTORY_HELD, Some(600), retry));
-        assert!(held.detail.starts_with("Too many users would be deactivated or deleted at once."));
+        let retry = Error::Blocked.retry();
+        let blocked = Problem::from(Error::Blocked);
+        assert_eq!(
+            (blocked.code, blocked.retry_after, blocked.retry()),
+            (codes::DIRECTORY_BLOCKED, Some(600), retry)
+        );
+        assert!(blocked.detail.starts_with("Too many users would be deactivated or deleted at once."));
         let full = Problem::from(Error::from(LimitReached::Full { resource: "role_mappings", limit: 1 }));
         assert_eq!((full.code, full.facts.len()), (Code::QUOTA_EXCEEDED, 2));
     }

@@ -3,8 +3,8 @@
 //! Owns `directory_user`, `directory_user_email`, `directory_group`, `directory_group_member`, `directory_group_child`,
 //! `directory_change`, `directory_guard`, `directory_restore`, `directory_role_mapping`, `directory_departed`, `directory_expected` and `user_identity`. Events:
 //! `user.created`, `user.updated`, `user.deactivated`, `user.reactivated`, `user.deleted`, `group.created`, `group.updated`,
-//! `group.deleted`, `directory.held`, `directory.restored`, `invitation.accepted`,
-//! `invitation.revoked`, `user.arrived`. Promises: an active user takes one of quota `users`;
+//! `group.deleted`, `directory.blocked`, `directory.restored`, `invitation.accepted`,
+//! `invitation.revoked`, `user.joined`. Promises: an active user takes one of quota `users`;
 //! deactivating a user ends their sessions in the same transaction; adding or removing a member is one row, never a read of
 //! the group; every change is recorded with what was there before, and can be undone for 30 days; a person is found by
 //! (issuer, subject), never by e-mail; the tenant's last active admin stays.
@@ -20,7 +20,7 @@ mod store;
 
 pub use capability::capability;
 pub use entity::directory::states::Source;
-pub use error::{Error, NotAdmitted};
+pub use error::{Error, NotAdmitted, again_after_race};
 pub use identity_core::fold;
 pub use model::name_of;
 pub use ops::admins::seats_of;
@@ -29,7 +29,7 @@ pub use ops::groups::{
     GroupCreated, GroupDeleted, GroupFacts, GroupUpdated, MemberEdit, create_group, delete_group,
     replace_group, set_members, touch_group,
 };
-pub use ops::guard::{GuardLimits, answer_guard, delete_guard, guard, hold, put_guard};
+pub use ops::guard::{GuardLimits, answer_guard, block, delete_guard, guard, put_guard};
 pub use ops::restore::{
     Items, Plan, begin_restore, fail_restore, go_on, plan_restore, restore_items, restores, running_restore,
 };

@@ -130,8 +130,12 @@ pub struct MustProve {
 /// # Errors
 /// [`NotAdmitted`], with [`Error::Refused`] for each [`Reason`]; `quota.exceeded`, `billing.seat_blocked`.
 pub async fn admit(tx: &mut Tx, applicant: Applicant<'_>) -> Result<Outcome, NotAdmitted> {
-    let loaded = load::load(tx, &applicant).await?;
-    let decision = decide(&loaded.facts);
+    let mut loaded = load::load(tx, &applicant).await?;
+    let mut decision = decide(&loaded.facts);
+    while apply::is_overtaken(tx, &loaded, &decision).await? {
+        loaded = load::load(tx, &applicant).await?;
+        decision = decide(&loaded.facts);
+    }
     let organization = organization_of(&loaded.facts, &decision);
     let denied = |error| NotAdmitted { organization, error };
     match decision {

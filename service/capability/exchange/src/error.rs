@@ -44,13 +44,13 @@ pub enum Error {
     #[error("the issuer is not registered")]
     IssuerUnknown,
     /// The keys of a registered issuer can't be had.
-    #[error("the issuer's keys can't be had: {cause}")]
+    #[error("the issuer's keys can't be fetched: {cause}")]
     IssuerUnreachable {
         /// What happened.
         cause: String,
     },
     /// The keys of a connection's provider can't be had.
-    #[error("the provider's keys can't be had")]
+    #[error("the provider's keys can't be fetched")]
     ProviderKeysUnreachable,
     /// A module asks for a token for somebody else.
     #[error("the audience is not the client's own")]
@@ -136,7 +136,9 @@ fn code(error: &Error) -> Code {
 fn sentence(error: &Error) -> Option<String> {
     let said = match error {
         Error::TenantUnnamed { .. } => "The subject token names no organization.",
-        Error::TenantOther => "The subject token is of another tenant than the one that is named.",
+        Error::TenantOther => {
+            "The subject token belongs to a different tenant than the one named in the request."
+        }
         Error::AudienceOther => "The audience must be your own client_id or base URL.",
         Error::SubjectTokenRefused { why } => {
             return Some(format!("The subject token is not accepted: {why}."));
@@ -211,7 +213,14 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let refused = Error::SubjectTokenRefused { why: text("it is such") };
         for (error, code, sentence, facts, dialect, retry_after) in [
-            (Error::TenantOther, "sso.tenant_unknown", "The subject token is of another", "", None, None),
+            (
+                Error::TenantOther,
+                "sso.tenant_unknown",
+                "The subject token belongs to a different",
+                "",
+                None,
+                None,
+            ),
             (refused, "sso.token_refused", "The subject token is not accepted: it is such.", "", None, None),
             (
                 Error::TenantUnnamed { claim: text("org") },

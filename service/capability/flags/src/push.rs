@@ -33,6 +33,9 @@ const ROUND: u64 = 100;
 const AT_ONCE: usize = 8;
 /// No delay between attempts is longer: a module that comes back is served within this time.
 const DELAY_MAX: Duration = Duration::from_secs(600);
+/// The largest version that a module may say it has of its own: one later than that is the largest integer which every reader of JSON has
+/// exactly (RFC 8259, section 6).
+pub(crate) const VERSION_MAX: i64 = (1 << 53) - 2;
 
 pub(crate) fn handler(service: &PlatformService) -> Handler {
     let service = service.clone();
@@ -205,10 +208,6 @@ async fn record_results(service: &PlatformService, module: Uuid, done: Vec<Pushe
     };
     service.db.write(&Ctx::system("flags"), work).await
 }
-
-/// The largest version that a module may say it has: one later than that is the largest integer which every reader of JSON has exactly
-/// (RFC 8259, section 6).
-pub(crate) const VERSION_MAX: i64 = (1 << 53) - 2;
 
 async fn record_result(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), DbError> {
     let (row, version) = (&one.row, one.row.version);

@@ -10,11 +10,8 @@ use tenancy::Status;
 use web::Tools;
 
 use crate::error::Error;
-use crate::settings::Settings;
+use crate::settings::{Effect, Settings};
 use crate::subscription::{Change, is_later, mark};
-
-/// What a status does, the kindest first: of several subscriptions of a tenant the kindest counts.
-const EFFECTS: [&str; 4] = ["full", "grace", "suspend", "free"];
 
 platform::events! {
     /// The payment provider reported a change of a tenant's subscription.
@@ -28,7 +25,7 @@ platform::events! {
     pub(crate) struct PriceUnknown = "billing.price_unknown" {
         subscription: String,
         price: String,
-        plan_kept: String,
+        current_plan: String,
     }
 }
 
@@ -51,16 +48,16 @@ pub(crate) async fn apply(
         tx.record("billing.bind", Target::new("subscription", &change.subscription));
         return Ok("the customer is known now".to_owned());
     };
-    if stored.as_ref().is_some_and(|stored| stored.told_by == mark(change.rank, event)) {
+    if stored.as_ref().is_some_and(|stored| stored.reported_by == mark(change.rank, event)) {
         // Stored together with what it meant; only the event itself was not.
         tx.housekeeping();
         return Ok("done before".to_owned());
     }
     if let Some(stored) = &stored
-        && !is_later(at, change.rank, stored.told_at, &stored.told_by)
+        && !is_later(at, change.rank, stored.reported_at, &stored.reported_by)
     {
         tx.housekeeping();
-        return Ok(format!("older than {}", stored.told_by));
+        return Ok(format!("older than {}", stored.reported_by));
     }
     let price = change.plan.as_ref().map(|plan| format!("plan:{plan}")).or_else(|| change.price.clone());
     let row = Model {
@@ -70,8 +67,8 @@ pub(crate) async fn apply(
         status: status.clone(),
         // An invoice doesn't say for what.
         price: price.or_else(|| stored.as_ref()?.price.clone()),
-        told_at: at,
-        told_by: mark(change.rank, event),
+        reported_at: at,
+        reported_by: mark(change.rank, event),
         updated_at: tx.now(),
     };
     match stored {
@@ -103,13 +100,13 @@ async fn take_effect(tx: &mut Tx, tools: &Tools, tenant: tenant::Model) -> Resul
     let billing = tools.config.section::<Settings>();
     let rows = tx.all(tx.select::<Entity>()).await?;
     let known = rows.iter().filter_map(|row| Some((billing.effect_of(&row.status)?, row)));
-    let place = |effect: &str| EFFECTS.iter().position(|known| *known == effect).unwrap_or(EFFECTS.len());
-    let Some((effect, row)) = known.min_by_key(|(effect, _)| place(effect)) else {
+    // Of several subscriptions of a tenant the kindest counts.
+    let Some((effect, row)) = known.min_by_key(|(effect, _)| *effect) else {
         tx.record("billing.ignore", Target::new("tenant", tenant.id));
         return Ok("no status that the table knows".to_owned());
     };
     let mut plan = tenant.plan.clone();
-    if effect == "free" {
+    if effect == Effect::Free {
         "free".clone_into(&mut plan);
     } else if let Some(price) = &row.price {
         let found = plan_of(tools, price);
@@ -124,18 +121,19 @@ async fn take_effect(tx: &mut Tx, tools: &Tools, tenant: tenant::Model) -> Resul
         match there {
             Some(found) => found.clone_into(&mut plan),
             None => {
-                tracing::warn!(tenant = %tenant.id, price, "an unknown price: the plan is kept");
+                tracing::warn!(tenant = %tenant.id, price, "unknown price: the tenant keeps its current plan");
                 tx.record("billing.price_unknown", Target::new("subscription", &row.id));
-                let (price, plan_kept) = (price.to_owned(), tenant.plan.clone());
-                tx.emit(&PriceUnknown { subscription: row.id.clone(), price, plan_kept });
+                let (price, current_plan) = (price.to_owned(), tenant.plan.clone());
+                tx.emit(&PriceUnknown { subscription: row.id.clone(), price, current_plan });
             }
         }
     }
     let state = match effect {
-        "grace" => BillingState::Grace,
-        "suspend" => BillingState::Suspended,
-        _ => BillingState::Full,
+        Effect::Grace => BillingState::Grace,
+        Effect::Suspend => BillingState::Suspended,
+        Effect::Full | Effect::Free => BillingState::Full,
     };
+    let (before, effect) = (tenant.clone(), effect.as_str());
     let mut tenant = tenancy::set_plan(tx, tenant, &plan).await?;
     tenant.billing_state = state;
     tx.update(tenant.clone()).await?;
@@ -149,7 +147,7 @@ async fn take_effect(tx: &mut Tx, tools: &Tools, tenant: tenant::Model) -> Resul
         _ => {}
     }
     let details = json!({"subscription": row.id, "status": row.status, "effect": effect, "plan": plan});
-    tx.record("billing.update", Target::new("tenant", tenant.id).with(details));
+    tx.record("billing.update", Target::new("tenant", tenant.id).with(details).changed(&before, &tenant));
     let outcome = format!("{effect}, plan {plan}");
     let (subscription, status) = (row.id.clone(), row.status.clone());
     tx.emit(&BillingUpdated { subscription, status, effect: effect.to_owned(), plan });

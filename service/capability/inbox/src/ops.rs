@@ -22,7 +22,7 @@ struct Process {
 }
 
 impl Job for Process {
-    const KIND: &'static str = "inbox.settle";
+    const KIND: &'static str = "inbox.process";
     const CLASS: Class = Class::Inbox;
     const ATTEMPTS_MAX: u32 = 12;
 
@@ -83,15 +83,15 @@ async fn process(service: &Service, job: &Process) -> Result<(), JobError> {
         view.one(select.filter(Column::Id.eq(&job.id))).await
     };
     let Some(event) = service.db.read_platform(find).await? else { return Ok(()) };
-    if event.settled_at.is_some() {
+    if event.processed_at.is_some() {
         return Ok(());
     }
-    crash_point!("inbox.settling");
+    crash_point!("inbox.processing");
     let processed = match job.source {
         Source::Stripe => stripe::process(service, &event).await?,
         Source::Zitadel => zitadel::process(service, &event).await?,
     };
-    crash_point!("inbox.settled");
+    crash_point!("inbox.processed");
     match processed {
         Processed::As(outcome) => Ok(record_outcome(service, &event, &outcome).await?),
         Processed::NotYet(why) => Err(JobError::retry(why)),

@@ -28,7 +28,7 @@ pub(crate) async fn reconcile(service: &Service) -> Result<(), Error> {
     let issuers = backends::zitadel_issuers(service).await?;
     let work = async |tenant: &tenant::Model| {
         if let Err(error) = one(&service.of(tenant.id), &issuers).await {
-            tracing::warn!(tenant = %tenant.id, %error, "an org of Zitadel's could not be compared");
+            tracing::warn!(tenant = %tenant.id, %error, "an org could not be compared with Zitadel");
         }
         Ok(())
     };
@@ -68,7 +68,7 @@ async fn here(service: &TenantService, issuers: &[String]) -> Result<Here, Error
 
 /// What is to be done about a person of whom Zitadel says this; `None`: nothing. Whoever was switched off a moment ago waits for the next
 /// round: Zitadel's lists come later than its events.
-fn mends(there: Access, off: Option<Off>, word: Word, now: Timestamp) -> Option<Access> {
+fn repairs(there: Access, off: Option<Off>, word: Word, now: Timestamp) -> Option<Access> {
     let was = off.map_or(UserState::Active, |off| off.state);
     let changes = was.after(word.verb(there)).is_some_and(|is| is != was);
     let waits = off.is_some_and(|off| off.since + LAG > now);
@@ -96,10 +96,10 @@ async fn one(service: &TenantService, issuers: &[String]) -> Result<(), Error> {
         // Who isn't there any more was removed.
         let said = Access::from(there.get(&link.subject) == Some(&true));
         let word = Word::Reading(link.sequence);
-        let Some(access) = mends(said, off.get(&link.user_id).copied(), word, now) else { continue };
+        let Some(access) = repairs(said, off.get(&link.user_id).copied(), word, now) else { continue };
         let work = async |tx: &mut Tx| zitadel::switch(tx, issuers, &link.subject, (access, word)).await;
         if let Err(error) = service.db.write(&ctx, work).await {
-            tracing::warn!(tenant = %tenant.id, %error, "a person could not be made what Zitadel says");
+            tracing::warn!(tenant = %tenant.id, %error, "a user could not be reconciled with Zitadel");
         }
     }
     Ok(())
@@ -131,7 +131,7 @@ mod tests {
             (Given, off(Some(DeactivatedBy::Admin), long), None),
             (Given, off(None, long), None),
         ] {
-            assert_eq!(mends(there, here, Word::Reading(None), now), wanted, "{there:?} {here:?}");
+            assert_eq!(repairs(there, here, Word::Reading(None), now), wanted, "{there:?} {here:?}");
         }
     }
 }

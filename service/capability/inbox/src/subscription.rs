@@ -18,15 +18,16 @@ pub(crate) struct Change {
     pub(crate) rank: u8,
 }
 
-/// When an event that is noted was made, and how it ranks among those of the same second.
+/// When an event that is stored was made, and how it ranks among those of the same second.
 pub(crate) fn mark(rank: u8, id: &str) -> String {
     format!("{rank}:{id}")
 }
 
-/// Whether what was told at `at` with `rank` is later than what is noted.
-pub(crate) fn is_later(at: Timestamp, rank: u8, noted_at: DateTime<Utc>, noted: &str) -> bool {
-    let noted_rank = noted.split_once(':').and_then(|(rank, _)| rank.parse::<u8>().ok()).unwrap_or_default();
-    (at, rank) >= (noted_at, noted_rank)
+/// Whether what was reported at `at` with `rank` is later than what is stored.
+pub(crate) fn is_later(at: Timestamp, rank: u8, stored_at: DateTime<Utc>, stored: &str) -> bool {
+    let stored_rank =
+        stored.split_once(':').and_then(|(rank, _)| rank.parse::<u8>().ok()).unwrap_or_default();
+    (at, rank) >= (stored_at, stored_rank)
 }
 
 #[cfg(test)]

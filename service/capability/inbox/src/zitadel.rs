@@ -78,7 +78,7 @@ impl Word {
     fn passed_over(self) -> String {
         match self {
             Self::Event(_) => "this word, or a later one, is known".to_owned(),
-            Self::Reading(_) => "another word came meanwhile".to_owned(),
+            Self::Reading(_) => "the user changed meanwhile".to_owned(),
         }
     }
 }
@@ -155,7 +155,8 @@ pub(crate) async fn follow(tx: &mut Tx, access: Access, word: Word) -> Result<St
         (Access::Given, Status::Suspended) if tenant.suspended_by == Some(SuspendedBy::Backend) => {
             let row = tenancy::lift(tx, SuspendedBy::Backend).await?;
             let resumed = row.status == Status::Active;
-            Ok(if resumed { "resumed" } else { "the tenant's payments keep it suspended" }.to_owned())
+            Ok(if resumed { "resumed" } else { "the tenant stays suspended because of its payments" }
+                .to_owned())
         }
         _ => {
             tx.housekeeping();

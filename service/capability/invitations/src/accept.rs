@@ -101,11 +101,8 @@ pub(crate) async fn accept(
         let accepted = accepted.map_err(refused)?;
         Ok::<_, NotAccepted>((accepted, tenant))
     };
-    let done = match caller.write(work).await {
-        // Somebody else made the same person at the same moment, who is found now.
-        Err(refused) if refused.error.is_race() => caller.write(work).await,
-        other => other,
-    };
+    let is_race = |refused: &NotAccepted| refused.error.is_race();
+    let done = directory::again_after_race(is_race, async || caller.write(work).await).await;
     done.map_err(|refused| NotAccepted { tenant: Some(caller.tenant()), ..refused })
 }
 

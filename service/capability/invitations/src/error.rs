@@ -56,7 +56,7 @@ pub enum Error {
     #[error("another mail took the place of this one")]
     PlaceTaken,
     /// The organization wants people to come in by its identity provider only.
-    #[error("people of the organization come in by its identity provider only")]
+    #[error("people of the organization sign in only through its identity provider")]
     SignInEnforced {
         /// Where to go instead; the invitation's token goes along.
         sign_in: String,
@@ -321,7 +321,7 @@ mod tests {
             (directory::Error::InvitationGone.into(), "invitation.gone"),
             (directory::Error::InvitationTaken.into(), "conflict"),
             (directory::Error::UserExists { what: "userName" }.into(), "user.exists"),
-            (directory::Error::Held.into(), "directory.held"),
+            (directory::Error::Blocked.into(), "directory.blocked"),
             (conflict().into(), "conflict"),
             (DbError::Sealed("secret").into(), "internal"),
         ] {

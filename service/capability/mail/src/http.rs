@@ -27,14 +27,14 @@ pub(crate) fn routes() -> Routes {
             Method::GET,
             "/dev/mail",
             local,
-            "dev_mail: List mails that were kept because no SMTP server is configured.",
+            "dev_mail: List mails that were stored because no SMTP server is configured.",
             dev_mail,
         )
         .add(
             Method::GET,
             "/dev/mail/{mail_id}",
             local,
-            "dev_mail_html: Show a kept mail as its recipient would see it.",
+            "dev_mail_html: Show a stored mail as its recipient would see it.",
             dev_mail_html,
         )
         .and(addresses::routes())

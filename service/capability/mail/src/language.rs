@@ -28,11 +28,11 @@ fn bundle(name: &str, source: &str) -> Bundle {
     // Isolation marks would end up in links and subjects; directions are stripped from values instead.
     bundle.set_use_isolating(false);
     let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, errors)| {
-        tracing::error!(name, ?errors, "a language can't be read as a whole");
+        tracing::error!(name, ?errors, "a translation file has errors");
         resource
     });
     if let Err(errors) = bundle.add_resource(resource) {
-        tracing::error!(name, ?errors, "a language has a message twice");
+        tracing::error!(name, ?errors, "a translation file defines a message twice");
     }
     bundle
 }

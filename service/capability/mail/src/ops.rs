@@ -96,7 +96,7 @@ pub async fn notify(tx: &mut Tx, tools: &Tools, new: NewMail<'_>) -> Result<(), 
     let template = new.template;
     if make(tx, tools, new).await? == Made::Limited {
         metrics::counter!("tenantry_mails_left_out_total", "template" => template).increment(1);
-        tracing::warn!(tenant = %tx.tenant(), template, "the tenant's mails of the day are used up: one is left out");
+        tracing::warn!(tenant = %tx.tenant(), template, "the tenant has reached its daily mail limit: a mail was not sent");
     }
     Ok(())
 }

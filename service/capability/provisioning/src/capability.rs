@@ -65,7 +65,7 @@ async fn check(service: PlatformService) -> Vec<Finding> {
             .map(|()| "the Resource Manager answers our credentials".to_owned())
             .map_err(|error| format!("{error}: check azure"))
     } else {
-        Ok("not configured: instances come from the pool".to_owned())
+        Ok("not configured: instances are taken from the pool".to_owned())
     };
     vec![Finding::of("azure", is)]
 }

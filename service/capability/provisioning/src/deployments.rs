@@ -190,7 +190,10 @@ async fn store(
         row.version += 1;
         row.updated_at = tx.now();
         if row.status != before.status {
-            let details = json!({"status": row.status, "error": row.error, "purpose": row.purpose});
+            let details = json!({
+                "from": {"status": before.status}, "to": {"status": row.status},
+                "error": row.error, "purpose": row.purpose,
+            });
             tx.record("deployment.update", Target::new("deployment", row.id).with(details));
         }
         if row.status == DeploymentStatus::Succeeded {

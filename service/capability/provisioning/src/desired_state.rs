@@ -60,7 +60,7 @@ struct Reconcile {
 }
 
 impl Job for Reconcile {
-    const KIND: &'static str = "identity.converge";
+    const KIND: &'static str = "identity.reconcile";
     const CLASS: Class = Class::Provisioning;
 
     fn dedupe_key(&self) -> Option<String> {
@@ -134,7 +134,9 @@ pub(crate) async fn check_drift(service: &Service) -> Result<(), Error> {
         match compare(service, &service.outside(), tenant).await {
             Ok(found) if found.is_empty() => {}
             Ok(found) => report_drift(&service.of(tenant.id), tenant, &found).await?,
-            Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a backend can't be compared"),
+            Err(error) => {
+                tracing::warn!(tenant = %tenant.id, %error, "the identity backend could not be compared")
+            }
         }
         Ok(())
     };
@@ -146,7 +148,7 @@ async fn report_drift(
     tenant: &tenant::Model,
     found: &[backends::Difference],
 ) -> Result<(), Error> {
-    tracing::warn!(tenant = %tenant.id, ?found, "a backend has drifted");
+    tracing::warn!(tenant = %tenant.id, ?found, "a realm or org has drifted");
     metrics::counter!("tenantry_identity_drift_total", "backend" => tenant.identity_backend.as_str())
         .increment(1);
     let work = async |tx: &mut Tx| {

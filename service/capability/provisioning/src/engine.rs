@@ -178,7 +178,7 @@ impl Engine<'_> {
         }
         if rollback {
             let (step, attempts) = (&begun.name, begun.attempts);
-            tracing::warn!(step, attempts, why, "the run is given up and unwound");
+            tracing::warn!(step, attempts, why, "the run failed and is rolled back");
             return Ok(After::GoOn);
         }
         Err(JobError::Retry { reason: format!("{}: {why}", begun.name), after })

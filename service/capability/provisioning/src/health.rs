@@ -6,6 +6,7 @@ use entity::tenancy::states::InstanceHealth;
 use http::Request;
 use platform::http::Outside;
 use platform::{Ctx, PlatformTx, Target, Work as _};
+use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
 use web::{PlatformService, Tools};
@@ -57,7 +58,8 @@ pub(crate) async fn check(service: &PlatformService) -> Result<(), Error> {
                 };
                 store::record_health(tx, row.id, health, answer.clone().err()).await?;
                 if row.health != health {
-                    tx.record("instance.health", Target::new("instance", row.id));
+                    let details = json!({"from": {"health": row.health}, "to": {"health": health}});
+                    tx.record("instance.health", Target::new("instance", row.id).with(details));
                     tx.emit(&HealthChanged { instance_id: row.id, health });
                 }
             }

@@ -36,7 +36,7 @@ pub(crate) struct ScaleOut {
 }
 
 impl Job for ScaleOut {
-    const KIND: &'static str = "instances.grow";
+    const KIND: &'static str = "instances.scale_out";
     const CLASS: Class = Class::Provisioning;
     const ATTEMPTS_MAX: u32 = 2_000;
 
@@ -45,7 +45,7 @@ impl Job for ScaleOut {
     }
 
     fn lane(&self) -> Option<String> {
-        Some(format!("grow:{}:{}", self.driver, self.region))
+        Some(format!("scale_out:{}:{}", self.driver, self.region))
     }
 }
 
@@ -55,14 +55,14 @@ platform::events! {
 }
 
 /// Whether Azure makes the next instance of this driver.
-fn grows_at_azure(tools: &Tools, driver: Driver, mode: Mode) -> bool {
-    let wants = driver == Driver::Azure || tools.config.section::<Instances>().grow == "azure";
+fn scales_out_at_azure(tools: &Tools, driver: Driver, mode: Mode) -> bool {
+    let wants = driver == Driver::Azure || tools.config.section::<Instances>().scale_out == "azure";
     wants && mode == Mode::Shared && azure::is_configured(tools.config.section::<azure::Settings>())
 }
 
 /// There is no capacity for a tenant: the pool must scale out now.
 pub(crate) async fn ask(service: &PlatformService, place: &Place) -> Result<(), StepError> {
-    if !grows_at_azure(service, place.driver, place.mode) {
+    if !scales_out_at_azure(service, place.driver, place.mode) {
         return Ok(());
     }
     let job =
@@ -72,13 +72,13 @@ pub(crate) async fn ask(service: &PlatformService, place: &Place) -> Result<(), 
         tx.enqueue(&job);
         Ok::<_, DbError>(())
     };
-    Ok(service.db.write(&Ctx::system("grow"), work).await?)
+    Ok(service.db.write(&Ctx::system("scale out"), work).await?)
 }
 
 /// A tenant came to an instance: if that fills up and no other has room, the next one is made ahead.
 pub(crate) async fn ahead(tx: &mut Tx, tools: &Tools, id: uuid::Uuid) -> Result<(), DbError> {
     let Some(row) = tenancy::find_instance(tx, id).await? else { return Ok(()) };
-    let percent = i64::from(tools.config.section::<Instances>().grow_at_percent);
+    let percent = i64::from(tools.config.section::<Instances>().scale_out_at_percent);
     let fills = |row: &instance::Model| row.tenant_count * 100 >= row.capacity * percent;
     // Told once, when the share is crossed; not again with each tenant after it.
     let before = instance::Model { tenant_count: row.tenant_count - 1, ..row.clone() };
@@ -91,7 +91,7 @@ pub(crate) async fn ahead(tx: &mut Tx, tools: &Tools, id: uuid::Uuid) -> Result<
     }
     tx.record("instance.capacity_low", Target::new("instance", row.id));
     tx.emit(&CapacityLow { driver: row.driver, mode: row.mode, region: row.region.clone() });
-    if grows_at_azure(tools, row.driver, row.mode) {
+    if scales_out_at_azure(tools, row.driver, row.mode) {
         let region = deployments::region(tools, row.region.as_deref());
         tx.enqueue(&ScaleOut { driver: row.driver, region });
     }
@@ -110,7 +110,7 @@ pub(crate) fn handler(service: &PlatformService) -> Handler {
 
 /// Whether the pool has an instance that isn't filling up.
 async fn has_enough(service: &PlatformService, job: &ScaleOut) -> Result<bool, DbError> {
-    let percent = i64::from(service.config.section::<Instances>().grow_at_percent);
+    let percent = i64::from(service.config.section::<Instances>().scale_out_at_percent);
     let find = async |view: &PlatformView| {
         tenancy::active_instances(view, job.driver, Mode::Shared, Some(&job.region)).await
     };
@@ -128,7 +128,7 @@ async fn scale_out(service: &PlatformService, job: &ScaleOut) -> Result<(), JobE
             deployments::ensure(service, &plan).await.map_err(retry)?
         }
     };
-    crash_point!("instances.grow.before");
+    crash_point!("instances.scale_out.before");
     let outside = service.outside();
     let removes = matches!(row.status, DeploymentStatus::Failed | DeploymentStatus::Deleting);
     let done = if removes {
@@ -136,7 +136,7 @@ async fn scale_out(service: &PlatformService, job: &ScaleOut) -> Result<(), JobE
     } else {
         deployments::drive(service, &outside, row).await.map(Some)
     };
-    crash_point!("instances.grow.after");
+    crash_point!("instances.scale_out.after");
     match done {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(JobError::Fail("the deployment failed and was removed".to_owned())),
@@ -171,7 +171,7 @@ pub(crate) async fn again(
         tx.enqueue_at(job, Some(at));
         Ok::<_, DbError>(())
     };
-    Ok(service.db.write(&Ctx::system("grow"), work).await?)
+    Ok(service.db.write(&Ctx::system("scale out"), work).await?)
 }
 
 fn prefix(job: &ScaleOut) -> String {

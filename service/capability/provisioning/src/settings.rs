@@ -58,10 +58,10 @@ impl Section for Retries {
 pub struct Instances {
     /// Who places a tenant that asks for nobody: `pool` or `azure`; empty: the pool, once it has instances.
     pub driver: String,
-    /// What happens when shared instances fill up: `tell` or `azure`.
-    pub grow: String,
+    /// What happens when shared instances fill up: `notify` or `azure`.
+    pub scale_out: String,
     /// Percent of an instance's capacity from which the next one is made.
-    pub grow_at_percent: u32,
+    pub scale_out_at_percent: u32,
     /// The path that is asked for health.
     pub health_path: String,
     /// Time between checks.
@@ -79,6 +79,6 @@ impl Section for Instances {
                 return Err(ConfigError::invalid("instances.driver", "azure needs azure.subscription_id"));
             }
         }
-        require_one_of("instances.grow", &self.grow, &["tell", "azure"])
+        require_one_of("instances.scale_out", &self.scale_out, &["notify", "azure"])
     }
 }

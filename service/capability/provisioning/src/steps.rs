@@ -142,7 +142,7 @@ const MOVE: Table = Table {
 
 const REPAIR: Table = Table {
     steps: &[identity::REPAIR, quotas::REPAIR, flags::REPAIR],
-    when_it_fails: "recorded; what was repaired stays",
+    when_it_fails: "recorded; what was repaired is retained",
     on_failure: OnFailure::Compensate(|_| Box::pin(async { Ok(()) })),
 };
 
@@ -218,7 +218,7 @@ impl Attempt<'_> {
 const NOTHING: Commit = |_, _, _| Box::pin(async { Ok(()) });
 
 /// How the steps of a deletion are undone.
-const NEVER_GIVEN_UP: Undo = Undo::Nothing("a deletion is never given up");
+const NEVER_GIVEN_UP: Undo = Undo::Nothing("a deletion is retried until it succeeds");
 
 /// Stores something in the run's parameters.
 fn store(run: &mut run::Model, name: &str, value: &impl Serialize) {

@@ -16,7 +16,7 @@ pub enum Error {
     #[error("this would exceed the quota of `{}`", .0.resource)]
     Exceeded(Usage),
     /// A payment is overdue: no seats can be added.
-    #[error("a payment is overdue: no more of `{resource}`")]
+    #[error("a payment is overdue: `{resource}` can't be increased")]
     SeatBlocked {
         /// `users` or `admins`.
         resource: String,
@@ -80,7 +80,7 @@ impl From<Error> for Problem {
                 Self::new(codes::QUOTA_RESOURCE_UNKNOWN).fact("resource", resource)
             }
             Error::ReservationFinalized(status) => {
-                Self::new(codes::RESERVATION_SETTLED).fact("status", status.as_str())
+                Self::new(codes::RESERVATION_CLOSED).fact("status", status.as_str())
             }
             Error::NotFound => Self::new(Code::NOT_FOUND),
             Error::Unusable(unusable) => unusable.into(),
@@ -142,8 +142,8 @@ mod tests {
             ),
             (
                 Error::ReservationFinalized(ReservationStatus::Expired),
-                "quota.reservation_settled",
-                codes::RESERVATION_SETTLED.title(),
+                "quota.reservation_closed",
+                codes::RESERVATION_CLOSED.title(),
                 1,
             ),
             (Error::NotFound, "not_found", Code::NOT_FOUND.title(), 0),

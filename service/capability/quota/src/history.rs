@@ -16,8 +16,8 @@ fn day(at: platform::Timestamp) -> String {
 pub async fn sample(tx: &mut PlatformTx, tools: &Tools) -> Result<u64, DbError> {
     tx.housekeeping();
     let sampled = store::sample(tx, day(tx.now())).await?;
-    let period =
-        TimeDelta::from_std(tools.config.section::<Settings>().history_kept).unwrap_or(TimeDelta::days(400));
+    let period = TimeDelta::from_std(tools.config.section::<Settings>().history_retention)
+        .unwrap_or(TimeDelta::days(400));
     store::remove_sampled_before(tx, day(tx.now() - period)).await?;
     Ok(sampled)
 }

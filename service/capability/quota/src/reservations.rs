@@ -56,7 +56,7 @@ pub async fn reserve(
         status: ReservationStatus::Held,
         created_at: tx.now(),
         expires_at: tx.now() + lifetime,
-        settled_at: None,
+        closed_at: None,
     };
     tx.insert(row.clone()).await?;
     tx.record("quota.reserve", Target::new("reservation", row.id));
@@ -111,7 +111,7 @@ async fn finalize(
     status: ReservationStatus,
     action: &'static str,
 ) -> Result<Model, DbError> {
-    let row = Model { status, settled_at: Some(tx.now()), ..row };
+    let row = Model { status, closed_at: Some(tx.now()), ..row };
     tx.update(row.clone()).await?;
     tx.record(action, Target::new("reservation", row.id));
     Ok(row)

@@ -13,7 +13,7 @@ pub struct Settings {
     pub reservation_lifetime: Duration,
     /// How long daily samples are kept.
     #[serde(with = "humantime_serde")]
-    pub history_kept: Duration,
+    pub history_retention: Duration,
 }
 
 impl Section for Settings {

@@ -62,7 +62,7 @@ struct Prepare {
 
 impl Job for Prepare {
     // Stored by versions before this one, too.
-    const KIND: &'static str = "scim.prepare_rehearsal";
+    const KIND: &'static str = "scim.prepare_dry_run";
     const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {
@@ -78,7 +78,7 @@ struct Discard {
 }
 
 impl Job for Discard {
-    const KIND: &'static str = "scim.discard_rehearsal";
+    const KIND: &'static str = "scim.discard_dry_run";
     const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {

@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(Problem::from(Error::from(Unusable::Suspended)).detail, unusable);
         let waiting = "Too many of your requests are waiting already.";
         let full = "Too many requests are waiting already.";
-        let exists = "A user of this userName exists.";
+        let exists = "A user with this userName already exists.";
         let broken = || DbError::Sealed("secret");
         compare(vec![
             (Invalid::at("/id", "can't be changed").into(), "validation.failed", "", None, None),

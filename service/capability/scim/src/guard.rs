@@ -1,4 +1,4 @@
-//! The guard holds: that outlives the refused removal, and admins are told.
+//! The guard blocks: that outlives the refused removal, and admins are notified.
 
 use mail::NewMail;
 use platform::Tx;
@@ -8,12 +8,12 @@ use web::OrganizationCaller;
 
 use crate::error::Error;
 
-/// After a removal was refused: the guard holds, and the admins are told once.
-pub(crate) async fn hold(caller: &OrganizationCaller, organization: Uuid) -> Result<(), Error> {
+/// After a removal was refused: the guard blocks, and the admins are notified once.
+pub(crate) async fn block(caller: &OrganizationCaller, organization: Uuid) -> Result<(), Error> {
     caller
         .write(async |tx| {
             // A dry run holds on its copy; nobody is woken for it.
-            if directory::hold(tx, organization).await? && !caller.ctx.dry_run {
+            if directory::block(tx, organization).await? && !caller.ctx.dry_run {
                 notify_admins(tx, caller, organization).await?;
             }
             Ok(())
@@ -26,7 +26,7 @@ async fn notify_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: U
     let Some(tenant) = tenancy::find(tx).await? else { return Ok(()) };
     let row = tenancy::organization_named(tx, &organization.to_string()).await?;
     let guard = directory::guard(tx, organization).await?;
-    let held_at = guard.as_ref().and_then(|guard| guard.held_at).unwrap_or(tx.now());
+    let blocked_at = guard.as_ref().and_then(|guard| guard.blocked_at).unwrap_or(tx.now());
     let url = format!(
         "{}/api/v1/tenants/{}/organizations/{}/directory-guard",
         tools.config.public_url(),
@@ -35,8 +35,8 @@ async fn notify_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: U
     );
     let values = json!({"tenant": tenant.name, "organization": row.name, "url": url});
     for address in directory::admin_addresses(tx, &tenant).await? {
-        let occasion = held_at.timestamp().to_string();
-        let mail = NewMail::new("directory-held", &address, occasion, values.clone());
+        let occasion = blocked_at.timestamp().to_string();
+        let mail = NewMail::new("directory-blocked", &address, occasion, values.clone());
         let mail = NewMail { organization: Some(organization), ..mail };
         mail::notify(tx, tools, mail).await?;
     }

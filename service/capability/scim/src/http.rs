@@ -91,8 +91,8 @@ async fn write<T>(
     };
     work.ready().await?;
     let done = caller.write(async |tx| write(tx, work).await).await;
-    if let Err(Error::Directory(directory::Error::Held)) = &done {
-        crate::guard::hold(caller, scope.organization).await?;
+    if let Err(Error::Directory(directory::Error::Blocked)) = &done {
+        crate::guard::block(caller, scope.organization).await?;
     }
     done
 }

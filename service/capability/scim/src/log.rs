@@ -198,7 +198,11 @@ fn text(body: &[u8], whole: bool) -> Option<String> {
             let lower = text.to_lowercase();
             let hidden = SECRET.iter().any(|name| lower.contains(name));
             let end = if whole { "" } else { "…" };
-            Some(if hidden { "(not kept: it may hold a secret)".to_owned() } else { format!("{text}{end}") })
+            Some(if hidden {
+                "(not stored: it may contain a secret)".to_owned()
+            } else {
+                format!("{text}{end}")
+            })
         }
     }
 }

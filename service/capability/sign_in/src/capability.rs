@@ -25,7 +25,7 @@ pub fn capability() -> Capability {
 
 fn retained() -> [Retained; 4] {
     let old = Expiry::at("started_at", "tenant_id, id")
-        .plus_setting(|config| config.section::<Settings>().sign_ins_kept);
+        .plus_setting(|config| config.section::<Settings>().sign_in_retention);
     // Anybody can begin: what was begun and never finished goes soon after its time.
     let abandoned = Expiry::at("expires_at", "tenant_id, id")
         .only("status IN ('started', 'answered')")

@@ -70,8 +70,8 @@ pub enum Error {
     /// A parameter is too long, or no text.
     #[error("a parameter can't be read")]
     ParameterUnreadable,
-    /// A parameter came twice.
-    #[error("a parameter came twice")]
+    /// A parameter was sent twice.
+    #[error("a parameter was sent twice")]
     ParameterTwice,
 
     /// The connection, or the policy, lets nobody in.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct Settings {
     /// How long attempts to sign in are kept.
     #[serde(with = "humantime_serde")]
-    pub sign_ins_kept: Duration,
+    pub sign_in_retention: Duration,
 }
 
 impl Section for Settings {

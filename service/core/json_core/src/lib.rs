@@ -1,4 +1,4 @@
-//! JSON text, looked at before anything of it is built: what its tree would weigh, how deep it is, and whether a text
+//! Checks of JSON text before it is parsed: what its tree would weigh, how deep it is, and whether a text
 //! holds a NUL. One pass over the bytes, in constant memory.
 //!
 //! This is no validator: what isn't JSON is counted as far as it looks like JSON, and the reader behind it refuses it.

@@ -134,7 +134,7 @@ pub fn verify_redirect(raw_query: &str, direction: Direction, trust: &Trust) -> 
         let mut found = raw_query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         match (found.next(), found.next()) {
             (one, None) => Ok(one),
-            _ => Err(wrong("a parameter came twice")),
+            _ => Err(wrong("a parameter was sent twice")),
         }
     };
     let missing = || Refusal::new(Reason::SignatureMissing);

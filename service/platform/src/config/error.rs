@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-/// What is wrong with the settings, and how to mend it. Never tells a value: it may be a secret.
+/// What is wrong with the settings, and how to fix it. Never shows a value: it may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A key that doesn't exist.
@@ -15,6 +15,16 @@ pub enum ConfigError {
         place: String,
         /// The existing key that looks most like it.
         nearest: String,
+    },
+    /// A key from before it was renamed.
+    #[error("setting `{key}` in {place} has another name now: `{name}`")]
+    Renamed {
+        /// The key.
+        key: String,
+        /// The file or the variable.
+        place: String,
+        /// Its name now.
+        name: &'static str,
     },
     /// A value that doesn't fit.
     #[error("setting `{0}`: {1}")]

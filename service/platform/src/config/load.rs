@@ -33,6 +33,14 @@ const NOT_YET: [(&str, &str); 1] = [(
     "this version doesn't use Redis: each process counts rate limits for itself. Remove it (TENANTRY_REDIS_URL)",
 )];
 
+/// Settings that have another name now.
+const RENAMED: [(&str, &str); 4] = [
+    ("instances.grow", "instances.scale_out"),
+    ("instances.grow_at_percent", "instances.scale_out_at_percent"),
+    ("quota.history_kept", "quota.history_retention"),
+    ("sso.sign_ins_kept", "sso.sign_in_retention"),
+];
+
 /// Reads the settings from `file` (if given) and from `environment`: ours, and the sections that capabilities declare.
 ///
 /// # Errors
@@ -153,6 +161,9 @@ fn set(
     let section = format!("{key}.");
     if matches!(&value, Value::Table(_)) && known.iter().any(|(name, _)| name.starts_with(&section)) {
         return Ok(());
+    }
+    if let Some((_, name)) = RENAMED.iter().find(|(old, _)| *old == key) {
+        return Err(ConfigError::Renamed { key: key.to_owned(), place: place.to_owned(), name });
     }
     if !known.iter().any(|(name, _)| name == key) {
         let nearest = nearest(key, known.iter().map(|(name, _)| name.as_str()));

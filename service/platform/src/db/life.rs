@@ -160,7 +160,7 @@ impl Db {
         match opener.overwrite_end_of_log().await {
             Ok(()) => true,
             Err(error) => {
-                tracing::error!(%error, "whether a failed commit will be found after a crash is not known");
+                tracing::error!(%error, "it is unknown whether a failed commit will survive a crash");
                 false
             }
         }

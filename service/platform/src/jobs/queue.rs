@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect
 use uuid::Uuid;
 
 use super::Counts;
+use super::running::Lease;
 use crate::tx::{CrossTenantStatement, Ctx, PlatformTx, PlatformView, Target, Work};
 use crate::{DbError, Timestamp};
 
@@ -24,7 +25,7 @@ pub(super) struct ClosedKinds<'a> {
     pub(super) crowded: Vec<&'a str>,
 }
 
-/// Takes the next due job for `owner`, under a lease until `lease_until`: of an open kind, a free lane, and a tenant that has not its
+/// Takes the next due job for `owner`, which no other claim has as its name, under a lease until `lease_until`: of an open kind, a free lane, and a tenant that has not its
 /// share running. Replicas that claim at the same moment may give a tenant one each beyond its share.
 pub(super) async fn claim(
     tx: &mut PlatformTx,
@@ -54,20 +55,22 @@ pub(super) async fn claim(
     Ok(rows.first().map(|row| job::Model::from_query_result(row, "")).transpose()?)
 }
 
-/// Renews the leases of `owner`'s jobs; answers which of them it still has.
+/// Renews `leases`; answers the owners of those that still hold.
 pub(super) async fn renew(
     tx: &mut PlatformTx,
-    ids: &[Uuid],
-    owner: &str,
+    leases: &[Lease],
     until: Timestamp,
-) -> Result<HashSet<Uuid>, DbError> {
+) -> Result<HashSet<String>, DbError> {
     tx.housekeeping();
-    let (test, list) = tx.id_list(ids, "$3");
+    let ids: Vec<_> = leases.iter().map(|lease| lease.job).collect();
+    let owners: Vec<_> = leases.iter().map(|lease| lease.owner.as_str()).collect();
+    let (test, list) = tx.id_list(&ids, "$2");
+    let (owned, owner_list) = tx.sql().is_one_of("lease_owner", &owners, "$3");
     let renewal = CrossTenantStatement::built(format!(
-        "UPDATE job SET lease_expires_at = $1 WHERE lease_owner = $2 AND status = 'running' AND id {test} RETURNING id"
+        "UPDATE job SET lease_expires_at = $1 WHERE status = 'running' AND id {test} AND {owned} RETURNING lease_owner"
     ));
-    let rows = tx.query(&renewal, vec![until.into(), owner.into(), list]).await?;
-    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+    let rows = tx.query(&renewal, vec![until.into(), list, owner_list]).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "lease_owner")).collect::<Result<_, _>>()?)
 }
 
 /// How a run ended, for [`finalize`].
@@ -80,11 +83,11 @@ pub(super) enum Outcome {
 const END_LEASE: CrossTenantStatement = CrossTenantStatement::new(
     "UPDATE job SET status = $3, next_run_at = $4, last_error = $5, finished_at = $6, \
      lease_owner = NULL, lease_expires_at = NULL \
-     WHERE id = $1 AND lease_owner = $2 AND attempts = $7 AND status = 'running'",
+     WHERE id = $1 AND lease_owner = $2 AND status = 'running'",
 );
 
-/// Ends the lease of `job`, of this attempt. Nothing happens if the lease was lost meanwhile: whoever has it now records it, which may be
-/// this worker, at another attempt.
+/// Ends the lease under which `job` was claimed. Nothing happens if it was lost meanwhile: whoever has the job now records its outcome,
+/// which may be this worker, under another lease.
 pub(super) async fn finalize(
     tx: &mut PlatformTx,
     job: &job::Model,
@@ -104,15 +107,7 @@ pub(super) async fn finalize(
     };
     let reason = reason.map(|text: String| text.chars().take(ERROR_MAX).collect::<String>());
     let finished = (status != JobStatus::Pending).then(|| tx.now());
-    let values = vec![
-        job.id.into(),
-        owner.into(),
-        status.into(),
-        at.into(),
-        reason.into(),
-        finished.into(),
-        job.attempts.into(),
-    ];
+    let values = vec![job.id.into(), owner.into(), status.into(), at.into(), reason.into(), finished.into()];
     tx.execute(&END_LEASE, values).await?;
     Ok(())
 }

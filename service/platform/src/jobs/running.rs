@@ -60,16 +60,24 @@ fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[derive(Debug, Default)]
 struct Inner {
     loads: Mutex<BTreeMap<Class, Load>>,
-    /// By job and attempt; dropped when the lease is lost.
-    leases: Mutex<HashMap<(Uuid, i64), oneshot::Sender<()>>>,
+    /// Dropped when the lease is lost.
+    leases: Mutex<HashMap<Lease, oneshot::Sender<()>>>,
     /// A job ended, or went outside.
     changed: Notify,
+}
+
+/// One claim of a job. The number of the attempt would not do: an operator's retry begins it anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Lease {
+    pub(super) job: Uuid,
+    /// What no other claim has as `lease_owner`.
+    pub(super) owner: String,
 }
 
 /// A job's place, for as long as it runs.
 #[derive(Debug)]
 pub(super) struct Place {
-    lease: (Uuid, i64),
+    lease: Lease,
     class: Class,
     lost: oneshot::Receiver<()>,
     running: Running,
@@ -77,9 +85,9 @@ pub(super) struct Place {
 
 impl Running {
     /// An attempt of a job begins.
-    pub(super) fn begin(&self, lease: (Uuid, i64), class: Class) -> Place {
+    pub(super) fn begin(&self, lease: Lease, class: Class) -> Place {
         let (held, lost) = oneshot::channel();
-        lock(&self.inner.leases).insert(lease, held);
+        lock(&self.inner.leases).insert(lease.clone(), held);
         self.count(class, |load| load.running += 1);
         metrics::gauge!("tenantry_jobs_running", "class" => class.name()).increment(1.0);
         Place { lease, class, lost, running: self.clone() }
@@ -95,16 +103,16 @@ impl Running {
         self.inner.changed.notified().await;
     }
 
-    /// The attempts whose leases are to be renewed, by job.
-    pub(super) fn leases(&self) -> Vec<(Uuid, i64)> {
-        lock(&self.inner.leases).keys().copied().collect()
+    /// The leases that are to be renewed.
+    pub(super) fn leases(&self) -> Vec<Lease> {
+        lock(&self.inner.leases).keys().cloned().collect()
     }
 
-    /// Of `asked`, those whose jobs are not `held` any more are lost: somebody else has them now. An attempt that began meanwhile was not
-    /// asked for.
-    pub(super) fn lose(&self, asked: &[(Uuid, i64)], held: &HashSet<Uuid>) {
+    /// Of `asked`, those that are not among the owners `held` any more are lost: somebody else has their jobs now. An attempt that began
+    /// meanwhile was not asked for.
+    pub(super) fn lose(&self, asked: &[Lease], held: &HashSet<String>) {
         let mut leases = lock(&self.inner.leases);
-        for lease in asked.iter().filter(|(id, _)| !held.contains(id)) {
+        for lease in asked.iter().filter(|lease| !held.contains(&lease.owner)) {
             leases.remove(lease);
         }
     }
@@ -144,10 +152,14 @@ mod tests {
         (load.running, load.outside)
     }
 
+    fn lease(job: u128, owner: &str) -> Lease {
+        Lease { job: Uuid::from_u128(job), owner: owner.to_owned() }
+    }
+
     #[tokio::test]
     async fn a_job_that_asks_several_at_once_is_outside_once_until_the_last_has_answered() {
         let running = Running::default();
-        let mut place = running.begin((Uuid::nil(), 1), Class::Delivery);
+        let mut place = running.begin(lease(0, "a"), Class::Delivery);
         let seen = running.clone();
         place
             .run(async {
@@ -179,19 +191,19 @@ mod tests {
     #[tokio::test]
     async fn a_job_ends_when_somebody_else_has_its_lease() {
         let running = Running::default();
-        let (mine, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (mine, other) = (lease(1, "a"), lease(2, "b"));
         let (mut place, mut lost) =
-            (running.begin((mine, 1), Class::Mail), running.begin((other, 1), Class::Mail));
-        running.lose(&[(mine, 1), (other, 1)], &HashSet::from([mine]));
+            (running.begin(mine.clone(), Class::Mail), running.begin(other.clone(), Class::Mail));
+        running.lose(&[mine.clone(), other], &HashSet::from([mine.owner.clone()]));
         assert_eq!(lost.run(std::future::pending::<()>()).await, None);
         assert_eq!(place.run(async { 7 }).await, Some(7));
-        assert_eq!(running.leases(), [(mine, 1)]);
-        // An attempt before, whose outcome is not recorded yet, takes nothing of this one with it.
-        let mut again = running.begin((mine, 2), Class::Mail);
+        assert_eq!(running.leases(), [lease(1, "a")]);
+        // A claim before, whose outcome is not recorded yet, takes nothing of this one with it.
+        let mut again = running.begin(lease(1, "c"), Class::Mail);
         drop(place);
         assert_eq!(again.run(async { 7 }).await, Some(7));
-        assert_eq!(running.leases(), [(mine, 2)]);
-        running.lose(&[(mine, 1)], &HashSet::new());
-        assert_eq!(running.leases(), [(mine, 2)]);
+        assert_eq!(running.leases(), [lease(1, "c")]);
+        running.lose(&[mine], &HashSet::new());
+        assert_eq!(running.leases(), [lease(1, "c")]);
     }
 }

@@ -1,5 +1,6 @@
 //! The worker: claims, runs under a heartbeat, records the outcome. Several in a process and several processes are safe.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::class::{Class, Closed};
 use super::queue::{self, ClosedKinds, Outcome};
-use super::running::{Place, Running};
+use super::running::{Lease, Place, Running};
 use super::{Handler, JobError, JobRun};
 use crate::config::Jobs as Config;
 use crate::db::Db;
@@ -30,7 +31,8 @@ const RECORDING_MAX: Duration = Duration::from_secs(30);
 pub struct Worker {
     db: Db,
     config: Config,
-    owner: String,
+    name: String,
+    claims: Rc<Cell<u64>>,
     handlers: Rc<HashMap<&'static str, Handler>>,
     running: Running,
 }
@@ -39,8 +41,9 @@ impl Worker {
     /// A worker with `handlers`, which names itself by a fresh id.
     pub fn new(db: Db, config: Config, handlers: Vec<Handler>) -> Self {
         let handlers = handlers.into_iter().map(|handler| (handler.kind, handler)).collect();
-        let owner = format!("{}:{}", std::process::id(), crate::ids::new().simple());
-        Self { db, config, owner, handlers: Rc::new(handlers), running: Running::default() }
+        let name = format!("{}:{}", std::process::id(), crate::ids::new().simple());
+        let (claims, handlers) = (Rc::default(), Rc::new(handlers));
+        Self { db, config, name, claims, handlers, running: Running::default() }
     }
 
     /// Runs until `stop` resolves, then waits for what is running.
@@ -101,7 +104,7 @@ impl Worker {
     }
 
     async fn reclaim(&self) {
-        let alive: Vec<_> = self.running.leases().into_iter().map(|(id, _)| id).collect();
+        let alive: Vec<_> = self.running.leases().into_iter().map(|lease| lease.job).collect();
         let work = async |tx: &mut PlatformTx| queue::reclaim(tx, &alive).await;
         match self.db.write_platform(&queue::ctx(), work).await {
             Ok(0) => {}
@@ -121,9 +124,11 @@ impl Worker {
         };
         let kinds = ClosedKinds { full: kinds(&closed.full), crowded: kinds(&closed.crowded) };
         let until = self.lease_until();
+        self.claims.set(self.claims.get() + 1);
+        let owner = format!("{}/{}", self.name, self.claims.get());
         let claimed = self
             .db
-            .write_platform(&queue::ctx(), async |tx| queue::claim(tx, &self.owner, until, &kinds).await)
+            .write_platform(&queue::ctx(), async |tx| queue::claim(tx, &owner, until, &kinds).await)
             .await;
         let job = match claimed {
             // Two processes took jobs of one lane at the same moment: the key let one through.
@@ -133,7 +138,7 @@ impl Worker {
         Ok(job.map(|job| {
             // One that nobody can run ends at once, whatever else goes on.
             let class = self.handlers.get(job.kind.as_str()).map_or(Class::Maintenance, |one| one.class);
-            let place = self.running.begin((job.id, job.attempts), class);
+            let place = self.running.begin(Lease { job: job.id, owner }, class);
             (job, place)
         }))
     }
@@ -154,11 +159,8 @@ impl Worker {
         if asked.is_empty() {
             return;
         }
-        let ids: Vec<_> = asked.iter().map(|(id, _)| *id).collect();
-        let renewed = self
-            .db
-            .write_platform(&queue::ctx(), async |tx| queue::renew(tx, &ids, &self.owner, until).await)
-            .await;
+        let renewed =
+            self.db.write_platform(&queue::ctx(), async |tx| queue::renew(tx, &asked, until).await).await;
         match renewed {
             Ok(held) => self.running.lose(&asked, &held),
             Err(error) => tracing::warn!(error = %chain(&error), "leases could not be renewed"),
@@ -217,7 +219,7 @@ impl Worker {
     async fn finalize(&self, job: &job::Model, outcome: Outcome) {
         let record = async |tx: &mut PlatformTx| queue::finalize(tx, job, &outcome).await;
         let until = Instant::now() + RECORDING_MAX;
-        let mut warned = false;
+        let (mut warned, mut superseded) = (false, false);
         while let Err(error) = self.db.write_platform(&queue::ctx(), record).await {
             if Instant::now() >= until {
                 // The lease will expire and the job run again: it is idempotent.
@@ -225,7 +227,8 @@ impl Worker {
                 return;
             }
             // A newer job of the same key was enqueued between the question and the answer: it is found now.
-            if matches!(error, DbError::Conflict(_)) {
+            if matches!(error, DbError::Conflict(_)) && !superseded {
+                superseded = true;
                 continue;
             }
             if !warned {

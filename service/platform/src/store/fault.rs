@@ -64,7 +64,7 @@ impl Remedy {
 
     pub(crate) fn text(self) -> &'static str {
         match self {
-            Remedy::FreeSpace => "make room on the volume that the store is on",
+            Remedy::FreeSpace => "free space on the volume that the store is on",
             Remedy::PutBack => "put the same file back, or restart the service",
             Remedy::LetWrite => {
                 "the store's file and its directory must belong to the user of the service and must not be on a read-only file system"

@@ -27,7 +27,7 @@ pub const IDLE_PROBE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failing {
     /// The disk or the quota of the store is full.
-    #[error("the store has no room left")]
+    #[error("the store has no space left")]
     Full,
     /// The disk, the file or the server beneath answers with an error, or is read-only.
     #[error("the store is broken, or takes no writes")]
@@ -174,7 +174,7 @@ impl Watch {
                 tracing::error!(%error, "{}", Remedy::RestoreBackup);
             }
         } else if self.findings().suspect() {
-            tracing::error!(%error, "a page may be damaged: all tables are looked at within a minute");
+            tracing::error!(%error, "a page may be damaged: all tables are checked within a minute");
         }
     }
 

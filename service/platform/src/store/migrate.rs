@@ -3,7 +3,7 @@
 //!
 //! An older binary wrote the statements of a change one by one on SQLite; killed between two of them it left a store that never
 //! started again. Such a store is recognised by a change that isn't recorded and can't be made because its tables are there. If
-//! nobody's data is in it (it was a first start) everything is removed and made anew, in the same transaction; else it is refused.
+//! no data is in it (it was a first start) everything is removed and made anew, in the same transaction; else it is refused.
 
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
@@ -52,8 +52,7 @@ async fn first_or_next(connection: &DatabaseConnection, backend: DbBackend) -> R
         match one(connection, backend, change).await {
             Ok(true) => applied.push(change.name().to_owned()),
             Ok(false) => {}
-            Err(error) if applied.is_empty() => return Err(Failed::at(change, error)),
-            Err(error) => return Err(Failed::Other(error)),
+            Err(error) => return Err(Failed::after(&applied, change, error)),
         }
     }
     Ok(applied)
@@ -67,9 +66,10 @@ enum Failed {
 }
 
 impl Failed {
-    fn at(change: &dyn MigrationTrait, error: DbErr) -> Self {
+    /// What `error` of a change means after those that were `applied`: a later one that meets a table of its own name met somebody else's.
+    fn after(applied: &[String], change: &dyn MigrationTrait, error: DbErr) -> Self {
         let text = error.to_string();
-        if text.contains("already exists") || text.contains("duplicate column name") {
+        if applied.is_empty() && (text.contains("already exists") || text.contains("duplicate column name")) {
             Self::HalfWay(change.name().to_owned())
         } else {
             Self::Other(error)
@@ -110,7 +110,7 @@ async fn apply_all(transaction: &DatabaseTransaction, backend: DbBackend) -> Res
     let mut applied = Vec::new();
     for change in migration::Migrator::migrations() {
         let change = change.as_ref();
-        apply(transaction, backend, change).await.map_err(|error| Failed::at(change, error))?;
+        apply(transaction, backend, change).await.map_err(|error| Failed::after(&applied, change, error))?;
         applied.push(change.name().to_owned());
     }
     Ok(applied)
@@ -202,17 +202,24 @@ async fn anew(
     let applied = apply_all(&transaction, backend).await?;
     transaction.commit().await?;
     connection.execute_unprepared("PRAGMA foreign_keys = ON").await?;
-    tracing::warn!(change = half_way, "an interrupted first start was cleared away and made anew");
+    tracing::warn!(
+        change = half_way,
+        "the remains of an interrupted first start were removed, and the store was created anew"
+    );
     Ok(applied)
 }
 
-/// Whether somebody was ever served from the store: then there is a key or a tenant.
+/// Tables that the changes themselves put rows into.
+const FILLED: [&str; 5] = ["seaql_migrations", "plan", "instance", "outbox_state", "store_state"];
+
+/// Whether there is a row that no change has put there: somebody was served from the store, or it isn't ours.
 async fn holds_data(transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
-    for table in ["management_key", "tenant"] {
-        let there = format!("SELECT 1 AS there FROM sqlite_master WHERE type = 'table' AND name = '{table}'");
+    let ask = |sql: String| transaction.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql));
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    for row in ask(tables.to_owned()).await? {
+        let table: String = row.try_get("", "name")?;
         let any = format!("SELECT 1 AS there FROM \"{table}\" LIMIT 1");
-        let ask = |sql: String| transaction.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql));
-        if ask(there).await?.is_some() && ask(any).await?.is_some() {
+        if !FILLED.contains(&table.as_str()) && !ask(any).await?.is_empty() {
             return Ok(true);
         }
     }

@@ -111,7 +111,7 @@ impl From<Displaced> for sqlx::Error {
 
 /// A file of a store that was just opened, and can't be watched: the store isn't served.
 #[derive(Debug, thiserror::Error)]
-#[error("{} was not found right after the store was opened: its volume must let SQLite keep a log and its index beside it", .0.display())]
+#[error("{} was not found right after the store was opened: its volume must allow SQLite to write a log and its index beside it", .0.display())]
 struct Unwatched(PathBuf);
 
 impl From<Unwatched> for sqlx::Error {
@@ -224,7 +224,7 @@ impl Anchor {
             Ok(false) => {}
             Err(error) => {
                 if std::mem::replace(log, Saved::Failed) == Saved::NotYet {
-                    tracing::error!(%error, "what only the log has could not be brought into the database");
+                    tracing::error!(%error, "the write-ahead log could not be copied into the database");
                 }
             }
         }

@@ -164,7 +164,7 @@ impl Raw {
             }
         };
         if !matches!(timeout(CLOSE_TIMEOUT, closing).await, Ok(Ok(()))) {
-            tracing::debug!("a connection that was thrown away could not be closed in time");
+            tracing::debug!("a discarded connection could not be closed in time");
         }
     }
 }

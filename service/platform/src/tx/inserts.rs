@@ -27,7 +27,7 @@ pub(super) struct Insert {
 
 impl Insert {
     /// Of one row that names its own tenant, unless a key refuses it.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub(super) fn unless_there<M>(row: M) -> Self
     where
         M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
@@ -51,7 +51,7 @@ fn columns<E: EntityTrait>() -> usize {
 }
 
 /// Inserts of rows, as many to a statement as its parameters allow.
-#[allow(clippy::disallowed_methods, reason = "this is the door")]
+#[allow(clippy::disallowed_methods, reason = "the one place for it")]
 fn each<E: EntityTrait>(rows: impl Iterator<Item = E::ActiveModel>) -> Vec<Insert> {
     let columns = columns::<E>();
     let mut inserts = Vec::new();
@@ -115,7 +115,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses it.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub async fn insert_and_find<M, E>(&self, row: M, select: Select<E>) -> Result<bool, DbError>
     where
         M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
@@ -172,7 +172,7 @@ impl Tx {
     }
 
     /// Inserts one row of this tenant unless a key refuses it; tells whether it went in.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub async fn insert_unless_there<M>(&self, row: M) -> Result<bool, DbError>
     where
         M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,

@@ -56,7 +56,7 @@ impl PlatformTx {
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a foreign key refuses it.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub async fn delete<M>(&self, row: M) -> Result<(), DbError>
     where
         M: ModelTrait,

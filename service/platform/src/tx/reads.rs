@@ -26,7 +26,7 @@ pub struct Reads {
 
 impl Reads {
     /// Rows of a table of the platform that everybody may read.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub fn shared<E: SharedWithTenants>(&self) -> Select<E> {
         E::find()
     }
@@ -121,7 +121,7 @@ impl Reads {
 
 impl View {
     /// Rows of one table, already filtered by tenant.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub fn select<E: TenantOwned>(&self) -> Select<E> {
         E::find().filter(E::TENANT.eq(self.tenant()))
     }
@@ -143,13 +143,13 @@ impl View {
 
 impl PlatformView {
     /// Rows of one table, of all tenants.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub fn across<E: TenantOwned>(&self) -> Select<E> {
         E::find()
     }
 
     /// Rows of a table of the platform.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub fn platform<E: PlatformOwned>(&self) -> Select<E> {
         E::find()
     }

@@ -194,7 +194,7 @@ pub(super) fn primary_key<M: ModelTrait>(row: &M) -> Condition {
     })
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is the door")]
+#[allow(clippy::disallowed_methods, reason = "the one place for it")]
 pub(super) async fn replace<M>(reads: &Reads, row: M, scope: Option<SimpleExpr>) -> Result<(), DbError>
 where
     M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
@@ -297,7 +297,7 @@ impl Tx {
     }
 
     /// A change of some columns, already filtered by tenant; run it with [`Tx::apply`].
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub fn change<E: TenantOwned>(&self) -> UpdateMany<E> {
         E::update_many().filter(E::TENANT.eq(self.tenant()))
     }
@@ -312,7 +312,7 @@ impl Tx {
     }
 
     /// A removal, already filtered by tenant; run it with [`Tx::purge`].
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    #[allow(clippy::disallowed_methods, reason = "the one place for it")]
     pub fn remove<E: TenantOwned>(&self) -> DeleteMany<E> {
         E::delete_many().filter(E::TENANT.eq(self.tenant()))
     }

@@ -22,7 +22,7 @@ pub(super) async fn walk() -> BTreeSet<Route> {
     replayed(&app, &acme).await;
     restored(&app, &acme, &user).await;
     let called = crate::guards::records::left_by(&app).await;
-    assert!(!app.audit("directory_guard.hold").await.is_empty(), "what was held left no record");
+    assert!(!app.audit("directory_guard.block").await.is_empty(), "what was held left no record");
     let made = app.audit("user.create").await.pop().expect("a record");
     assert_eq!(
         (made.actor.kind.as_str(), made.tenant_id.as_ref(), &made.target.id),

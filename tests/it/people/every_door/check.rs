@@ -107,6 +107,6 @@ impl Site<'_> {
         let request = app.anyone().request(reqwest::Method::POST, "/api/webhooks/zitadel");
         let request = request.header("zitadel-signature", signature);
         Reply::read(request.header("content-type", "application/json").body(body)).await.expect(200);
-        app.operator.no_more_of("inbox.settle").await;
+        app.operator.inbox_is_through().await;
     }
 }

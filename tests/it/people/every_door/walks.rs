@@ -246,7 +246,7 @@ impl Site<'_> {
             return Came::Refused(code_in(&page.text));
         }
         // Where people come in by their provider only there is no form, only the way there.
-        if page.text.contains("Go to the sign-in") {
+        if page.text.contains("Go to sign-in") {
             return Came::Refused(super::expected::ENFORCED);
         }
         let page = browser.submit(&page, &[]).await;

@@ -181,7 +181,7 @@ pub(crate) async fn provider(
             Ok(fetched) => {
                 // What was fetched is good, also where it can't be kept: then it is fetched again.
                 if let Err(error) = remember(service, &connection.row, &fetched).await {
-                    tracing::warn!(error = %platform::chain(&error), "fetched metadata could not be kept");
+                    tracing::warn!(error = %platform::chain(&error), "fetched metadata could not be stored");
                 }
                 Ok(fetched)
             }

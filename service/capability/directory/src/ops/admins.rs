@@ -67,7 +67,7 @@ pub(super) async fn require_another(tx: &Tx, row: &user::Model) -> Result<(), Er
 /// Whether a user may be deactivated or removed: not the last admin, and not past the guard.
 ///
 /// # Errors
-/// `user.last_admin`, `directory.held`, `directory.rejected`.
+/// `user.last_admin`, `directory.blocked`, `directory.rejected`.
 pub(super) async fn may_leave(tx: &Tx, row: &user::Model) -> Result<(), Error> {
     require_another(tx, row).await?;
     guard::may_remove(tx, row.organization_id).await

@@ -161,7 +161,8 @@ pub async fn replace_group(
     let (organization, image) = (row.organization_id, Some(image));
     changes::record(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Update, row.id, image)
         .await?;
-    tx.record("group.update", Target::new("group", row.id));
+    let changed = json!({"attributes": attributes});
+    tx.record("group.update", Target::new("group", row.id).with(changed));
     tx.emit(&GroupUpdated(facts(&row, attributes)));
     Ok(row)
 }

@@ -1,5 +1,5 @@
 //! The guard of an organization: a sync that would deactivate or delete more than so many users, or more than so many
-//! percent, within a window is held. What it asked for before stays done, the rest is refused until an admin confirms
+//! percent, within a window is blocked. What it asked for before stays done, the rest is refused until an admin confirms
 //! (the removals go on for one window) or rejects (they are refused for one window).
 
 use chrono::TimeDelta;
@@ -29,8 +29,8 @@ pub struct GuardLimits {
 }
 
 platform::events! {
-    /// An identity provider tried to remove more users than the directory guard allows; the removals are held.
-    pub(crate) struct DirectoryHeld = "directory.held" {
+    /// An identity provider tried to remove more users than the directory guard allows; further removals are blocked.
+    pub(crate) struct DirectoryBlocked = "directory.blocked" {
         organization_id: Uuid,
         users_max: Option<i64>,
         percent_max: Option<i64>,
@@ -67,8 +67,8 @@ pub async fn put_guard(
         window_seconds: limits.window_seconds,
         state: GuardState::Armed,
         state_until: None,
-        held_at: None,
-        held_count: 0,
+        blocked_at: None,
+        blocked_count: 0,
         version: before.as_ref().map_or(1, |row| row.version + 1),
         created_at: before.as_ref().map_or(tx.now(), |row| row.created_at),
         updated_at: tx.now(),
@@ -102,12 +102,12 @@ pub async fn delete_guard(tx: &mut Tx, organization: Uuid) -> Result<(), Error> 
 pub async fn answer_guard(tx: &mut Tx, organization: Uuid, confirm: bool) -> Result<Model, Error> {
     let before = locked(tx, organization).await?.ok_or(Error::NotFound)?;
     let may_answer = match before.state {
-        GuardState::Held => true,
+        GuardState::Blocked => true,
         GuardState::Rejected => confirm,
         GuardState::Armed | GuardState::Confirmed => false,
     };
     if !may_answer {
-        return Err(Error::NothingHeld);
+        return Err(Error::NothingBlocked);
     }
     let (state, action) = if confirm {
         (GuardState::Confirmed, "directory_guard.confirm")
@@ -131,7 +131,7 @@ pub async fn answer_guard(tx: &mut Tx, organization: Uuid, confirm: bool) -> Res
 /// same moment count each other.
 ///
 /// # Errors
-/// `directory.held`, `directory.rejected`.
+/// `directory.blocked`, `directory.rejected`.
 pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Error> {
     if Writer::of(&tx.ctx().actor) != Writer::Directory {
         return Ok(());
@@ -141,7 +141,7 @@ pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Error>
     match row.state {
         GuardState::Confirmed if lasts => return Ok(()),
         GuardState::Rejected if lasts => return Err(Error::Rejected { until: row.state_until }),
-        GuardState::Held => return Err(Error::Held),
+        GuardState::Blocked => return Err(Error::Blocked),
         GuardState::Armed | GuardState::Confirmed | GuardState::Rejected => {}
     }
     // After a confirmation the count begins anew.
@@ -149,41 +149,41 @@ pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Error>
     let since = row.state_until.map_or(window, |until| until.max(window));
     let removed = changes::removals_since(tx, organization, since).await?;
     if row.users_max.is_some_and(|limit| removed + 1 > limit) {
-        return Err(Error::Held);
+        return Err(Error::Blocked);
     }
     if let Some(percent) = row.percent_max {
         let before = users::count_active(tx, organization).await? + removed;
         if before >= PERCENT_FROM_USERS && (removed + 1) * 100 > percent * before {
-            return Err(Error::Held);
+            return Err(Error::Blocked);
         }
     }
     Ok(())
 }
 
 /// After a refusal, in a transaction of its own: the guard holds from now on, and says so once.
-pub async fn hold(tx: &mut Tx, organization: Uuid) -> Result<bool, DbError> {
+pub async fn block(tx: &mut Tx, organization: Uuid) -> Result<bool, DbError> {
     let Some(before) = locked(tx, organization).await? else {
         tx.housekeeping();
         return Ok(false);
     };
     let lasts = before.state_until.is_some_and(|until| until > tx.now());
-    if before.state == GuardState::Held || lasts {
+    if before.state == GuardState::Blocked || lasts {
         tx.housekeeping();
-        tx.update(Model { held_count: before.held_count + 1, ..before }).await?;
+        tx.update(Model { blocked_count: before.blocked_count + 1, ..before }).await?;
         return Ok(false);
     }
     let row = Model {
-        state: GuardState::Held,
+        state: GuardState::Blocked,
         state_until: None,
-        held_at: Some(tx.now()),
-        held_count: 1,
+        blocked_at: Some(tx.now()),
+        blocked_count: 1,
         version: before.version + 1,
         updated_at: tx.now(),
         ..before
     };
     tx.update(row.clone()).await?;
-    tx.record("directory_guard.hold", Target::new("organization", organization));
-    tx.emit(&DirectoryHeld {
+    tx.record("directory_guard.block", Target::new("organization", organization));
+    tx.emit(&DirectoryBlocked {
         organization_id: organization,
         users_max: row.users_max,
         percent_max: row.percent_max,

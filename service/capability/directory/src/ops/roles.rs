@@ -156,7 +156,10 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
 /// recorded.
 pub(crate) async fn give(tx: &mut Tx, row: user::Model, new: NewRole) -> Result<user::Model, Error> {
     if new.role != TenantRole::Admin && admins::is_last(tx, &row).await? {
-        tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": new.role.name()})));
+        tx.record(
+            "user.role_unchanged",
+            Target::new("user", row.id).with(json!({"desired": new.role.name()})),
+        );
         return Ok(row);
     }
     put_role(tx, row, new).await

@@ -12,7 +12,7 @@ use quota::Usage;
 use scim_core::fold_resource;
 use scim_core::schema::ResourceType;
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sessions::Ended;
 use uuid::Uuid;
 
@@ -165,7 +165,7 @@ pub(crate) fn fit(resource: &Map<String, Value>) -> Result<(), Error> {
 /// from then on.
 ///
 /// # Errors
-/// `user.exists`; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
+/// `user.exists`; `quota.exceeded` on reactivation; `user.last_admin`, `directory.blocked` on deactivation.
 pub async fn replace_user(
     tx: &mut Tx,
     kind: &ResourceType,
@@ -181,7 +181,7 @@ pub async fn replace_user(
 /// change nothing. Deactivating ends the user's sessions.
 ///
 /// # Errors
-/// `user.exists`; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
+/// `user.exists`; `quota.exceeded` on reactivation; `user.last_admin`, `directory.blocked` on deactivation.
 async fn write(
     tx: &mut Tx,
     kind: &ResourceType,
@@ -258,13 +258,15 @@ async fn write(
 
 /// Records and publishes how a user was changed.
 fn publish_change(tx: &mut Tx, row: &user::Model, action: ChangeAction, attributes: Vec<String>) {
+    // The names alone: the values are personal, and audit records outlive the person. The directory's history has them for a while.
+    let target = Target::new("user", row.id).with(json!({"attributes": attributes}));
     match action {
         ChangeAction::Deactivate => {
-            tx.record("user.deactivate", Target::new("user", row.id));
+            tx.record("user.deactivate", target);
             tx.emit(&UserDeactivated(facts(row, attributes)));
         }
         ChangeAction::Reactivate => {
-            tx.record("user.reactivate", Target::new("user", row.id));
+            tx.record("user.reactivate", target);
             tx.emit(&UserReactivated(facts(row, attributes)));
         }
         ChangeAction::Update
@@ -272,7 +274,7 @@ fn publish_change(tx: &mut Tx, row: &user::Model, action: ChangeAction, attribut
         | ChangeAction::Delete
         | ChangeAction::Add
         | ChangeAction::Remove => {
-            tx.record("user.update", Target::new("user", row.id));
+            tx.record("user.update", target);
             tx.emit(&UserUpdated(facts(row, attributes)));
         }
     }
@@ -281,7 +283,7 @@ fn publish_change(tx: &mut Tx, row: &user::Model, action: ChangeAction, attribut
 /// Removes a user, whose name is free again; memberships, sessions and links go with it.
 ///
 /// # Errors
-/// `not_found`, `user.last_admin`, `directory.held`.
+/// `not_found`, `user.last_admin`, `directory.blocked`.
 pub async fn delete_user(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Error> {
     let row = store::user_locked(tx, organization, id).await?.ok_or(Error::NotFound)?;
     let state = after(row.state(), Writer::of(&tx.ctx().actor).removes())?;

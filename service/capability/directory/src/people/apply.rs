@@ -9,7 +9,6 @@ use identity_core::{
 };
 use platform::crypto::{hex, sha256};
 use platform::{DbError, Tx, ids};
-use policy_core::TenantRole;
 use quota::Usage;
 use scim_core::schema::{ResourceType, USERS};
 use serde_json::{Map, Value, json};
@@ -38,15 +37,13 @@ pub(super) async fn apply(
     let (user, usage) = match decision {
         Decision::Known { user, role, invitation } => {
             let row = loaded.users.remove(&user).ok_or_else(Error::deactivated)?;
-            let becomes = Becomes::of(&row, role, invitation);
-            (known(tx, row, becomes, &applicant).await?, None)
+            (known(tx, row, (role, invitation), &applicant).await?, None)
         }
         Decision::Linked { user, role, invitation, others } => {
             let row = loaded.users.remove(&user).ok_or_else(Error::deactivated)?;
-            let becomes = Becomes::of(&row, role, invitation);
             let row = reconcile_identities(tx, row, &loaded.facts, (others, &applicant.source)).await?;
             // The row is taken before the link takes a share in it: two who come at once must not wait for each other.
-            let row = given(tx, row, becomes, &applicant).await?;
+            let row = given(tx, row, (role, invitation), &applicant).await?;
             link(tx, &row, &applicant).await?;
             (row, None)
         }
@@ -77,32 +74,28 @@ fn proves(proof: &Proof, decision: &Decision) -> bool {
     }
 }
 
-/// What was decided of somebody who was there before.
-struct Becomes {
-    role: Option<Given>,
-    invitation: Invitation,
-    /// The role that they had when it was decided.
-    had: Role,
-}
-
-/// A role, where it comes from, and what is under it.
-type Role = (TenantRole, RoleSource, Option<TenantRole>);
-
-fn role_of(row: &user::Model) -> Role {
-    (row.role.0, row.role_source, row.role_under.map(|under| under.0))
-}
-
-impl Becomes {
-    fn of(row: &user::Model, role: Option<Given>, invitation: Invitation) -> Self {
-        Self { role, invitation, had: role_of(row) }
+/// Whether somebody's role changed between the reading of the facts and now. Whose row the decision changes is locked from here on, so a
+/// decision from facts that are read after this stands.
+pub(super) async fn is_overtaken(tx: &Tx, loaded: &Loaded, decision: &Decision) -> Result<bool, Error> {
+    let (Decision::Known { user, role, invitation } | Decision::Linked { user, role, invitation, .. }) =
+        decision
+    else {
+        return Ok(false);
+    };
+    let Some(read) = loaded.users.get(user) else { return Ok(false) };
+    if role.is_none() && *invitation == Invitation::None {
+        return Ok(false);
     }
+    let now = store::user_locked(tx, OrganizationId(read.organization_id), read.id).await?;
+    let standing = |row: &user::Model| (row.role, row.role_source, row.role_under, row.may_come());
+    Ok(now.as_ref().map(standing) != Some(standing(read)))
 }
 
 /// Who comes again.
 async fn known(
     tx: &mut Tx,
     row: user::Model,
-    becomes: Becomes,
+    becomes: (Option<Given>, Invitation),
     applicant: &Applicant<'_>,
 ) -> Result<user::Model, Error> {
     if let (Source::Connection { .. }, Some(issuer), Some(subject)) =
@@ -118,18 +111,13 @@ async fn known(
 async fn given(
     tx: &mut Tx,
     row: user::Model,
-    Becomes { role, invitation, had }: Becomes,
+    (role, invitation): (Option<Given>, Invitation),
     applicant: &Applicant<'_>,
 ) -> Result<user::Model, Error> {
     if role.is_none() && invitation == Invitation::None {
         return Ok(row);
     }
     let row = locked(tx, &row).await?;
-    // A group of the directory gave a role since: it stays the group's. Of any other it is decided again.
-    let role = role.filter(|_| row.role_source != RoleSource::Group);
-    if role.is_some() && role_of(&row) != had {
-        return Err(Error::RoleChanged);
-    }
     consume(tx, invitation, row.id, applicant).await?;
     match role {
         Some(given) => Ok(roles::give(tx, row, new_role(given)).await?),

@@ -37,13 +37,13 @@ platform::events! {
     /// An invitation was revoked.
     pub(crate) struct InvitationRevoked = "invitation.revoked" (InvitationFacts)
     /// An invited person signed in through an identity provider.
-    pub(crate) struct UserArrived = "user.arrived" { user_id: Uuid, organization_id: Uuid, invitation_id: Uuid }
+    pub(crate) struct UserJoined = "user.joined" { user_id: Uuid, organization_id: Uuid, invitation_id: Uuid }
 }
 
 /// Marks an invitation as accepted by somebody who came by another way than its token.
 pub(super) async fn accept_without_token(tx: &mut Tx, row: Model, user: Uuid) -> Result<(), Error> {
     let row = accept_invitation(tx, row, Some(user)).await?;
-    tx.emit(&UserArrived { user_id: user, organization_id: row.organization_id, invitation_id: row.id });
+    tx.emit(&UserJoined { user_id: user, organization_id: row.organization_id, invitation_id: row.id });
     Ok(())
 }
 

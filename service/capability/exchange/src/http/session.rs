@@ -78,10 +78,6 @@ pub async fn exchange(
     let work = async |tx: &mut Tx, signers: &Signers| {
         open_session(tx, (caller.tools(), signers), (identity, said), (&asked, &refuses)).await
     };
-    let mut done = keys.write_signed(caller.platform(), tenant.db(), &caller.ctx, &work).await;
-    if done.as_ref().is_err_and(Error::is_race) {
-        // Two first sign-ins of one person at the same moment: the other one made the user, who is found now.
-        done = keys.write_signed(caller.platform(), tenant.db(), &caller.ctx, &work).await;
-    }
-    done.map_err(denied)
+    let write = async || keys.write_signed(caller.platform(), tenant.db(), &caller.ctx, &work).await;
+    directory::again_after_race(Error::is_race, write).await.map_err(denied)
 }

@@ -99,7 +99,7 @@ async fn asked(
         None => None,
     };
     let Some(tenant) = tenant else {
-        return Ok(Err(invalid(key, "INVALID_CONTEXT", "The context names no tenant that is known.")));
+        return Ok(Err(invalid(key, "INVALID_CONTEXT", "The context does not name a known tenant.")));
     };
     match evaluator.of(tenant.db()).await {
         Ok((flags, known)) => {

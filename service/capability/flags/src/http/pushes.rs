@@ -172,10 +172,13 @@ impl Input for AppliedInput {
         errors.require((1..=REPORTED_MAX).contains(&self.items.len()), "/items", "must have 1 to 1000 items");
         for (at, item) in self.items.iter().enumerate() {
             let at = format!("/items/{at}/version");
-            let fits = (0..=VERSION_MAX).contains(&item.version);
-            errors.require(fits, &at, &format!("must be from 0 to {VERSION_MAX}"));
+            errors.require((0..=VERSION_MAX + 1).contains(&item.version), &at, &version_fits());
         }
     }
+}
+
+fn version_fits() -> String {
+    format!("must be from 0 to {VERSION_MAX}")
 }
 
 /// How the reported versions compare with the current ones.
@@ -204,8 +207,13 @@ async fn report_applied_flags(
         let rows = tx.all(rows.filter(Column::TenantId.is_in(wanted))).await?;
         let rows: std::collections::HashMap<Uuid, Model> =
             rows.into_iter().map(|row| (row.tenant_id, row)).collect();
-        for item in &input.items {
-            match rows.get(&item.tenant_id) {
+        for (at, item) in input.items.iter().enumerate() {
+            let row = rows.get(&item.tenant_id);
+            // Ours may be one later than a module can have of its own; then it says so honestly.
+            if item.version > VERSION_MAX && row.is_none_or(|row| row.version != item.version) {
+                return Err(Problem::invalid(format!("/items/{at}/version"), version_fits()));
+            }
+            match row {
                 None => report.unknown.push(item.tenant_id),
                 Some(row) if row.version == item.version => {
                     report.current += 1;
@@ -220,7 +228,7 @@ async fn report_applied_flags(
         if !report.pushed.is_empty() {
             tx.enqueue(&PushFlags { module, at: None });
         }
-        Ok::<_, platform::DbError>(report)
+        Ok::<_, Problem>(report)
     };
     Ok(Json(caller.write(work).await?))
 }

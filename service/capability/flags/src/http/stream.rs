@@ -37,7 +37,9 @@ pub(super) fn routes() -> Routes {
     Routes::new().add(
         Method::GET,
         PATH,
-        Access::Public("the ticket of a bulk answer is the credential; it tells only that something changed"),
+        Access::Public(
+            "the ticket of a bulk evaluation is the credential; the stream says only that something changed",
+        ),
         "ofrep_events: Stream notices that flags must be evaluated again (OFREP, server-sent events).",
         ofrep_events,
     )

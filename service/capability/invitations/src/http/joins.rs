@@ -19,6 +19,7 @@ use web::{
     TenantCaller,
 };
 
+use crate::error::Error;
 use crate::join::{self, RULES_MAX};
 use crate::stranger::{self, Request};
 
@@ -256,7 +257,8 @@ async fn approve(
 ) -> Result<Json<JoinRequest>, Problem> {
     let id = ids.id("request_id")?;
     let role = input.role.map(|role| role.0);
-    let row = caller.write(async |tx| join::decide(tx, id, JoinRequestVerb::Approve, role).await).await?;
+    let work = async |tx: &mut Tx| join::decide(tx, id, JoinRequestVerb::Approve, role).await;
+    let row = directory::again_after_race(Error::is_race, async || caller.write(work).await).await?;
     Ok(Json(row.into()))
 }
 

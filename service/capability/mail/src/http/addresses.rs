@@ -201,7 +201,7 @@ pub(crate) struct Mail {
     locale: String,
     recipient: String,
     subject: String,
-    /// `queued`, `sent`, `kept`, `suppressed`, `failed` or `bounced`.
+    /// `queued`, `sent`, `stored`, `suppressed`, `failed` or `bounced`.
     #[schema(value_type = String)]
     status: MailStatus,
     /// Why the mail failed, bounced or was suppressed; otherwise null.

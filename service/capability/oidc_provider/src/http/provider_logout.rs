@@ -37,7 +37,7 @@ pub(super) fn routes() -> Routes {
         .add(
             Method::GET,
             "/sso/oidc/{connection}/signed-out",
-            Access::Public("a browser comes back from a provider's logout"),
+            Access::Public("browsers return here from a provider's logout"),
             "oidc_signed_out: Return from signing out at an OpenID Provider.",
             oidc_signed_out,
         )

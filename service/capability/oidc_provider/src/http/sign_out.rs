@@ -29,7 +29,7 @@ use crate::ops::tokens;
 use crate::pages::{sign_out_page, signed_out};
 
 pub(super) fn routes() -> Routes {
-    let browser = Access::Public("a browser comes to sign out");
+    let browser = Access::Public("browsers sign out here");
     let bearer = Access::Public("the access token is the credential (RFC 6750)");
     Routes::new()
         .add(
@@ -224,7 +224,7 @@ async fn end(
         // The store: asked again, everything is done. Nothing else keeps a person signed in who wants to go.
         Ok(Err(problem)) if problem.code == Code::UNAVAILABLE => return Err(problem),
         Ok(Err(problem)) => {
-            tracing::warn!(%problem, cause = problem.cause, "nobody is sent on to the provider's logout");
+            tracing::warn!(%problem, cause = problem.cause, "the user was not redirected to the provider's logout");
             None
         }
         Err(_) => None,

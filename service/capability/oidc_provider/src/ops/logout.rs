@@ -91,7 +91,7 @@ struct NotifyMore {
 }
 
 impl Job for NotifyMore {
-    const KIND: &'static str = "session.tell_more";
+    const KIND: &'static str = "session.notify_more";
     const CLASS: Class = Class::Maintenance;
     fn tenant(&self) -> Option<Uuid> {
         Some(self.tenant)
@@ -220,7 +220,7 @@ pub(crate) async fn by_token(
         return Err(refused("its algorithm is not one that is taken"));
     }
     let key = providers.key(service, connection, settings, header.kid.as_deref()).await;
-    let key = key.map_err(|_| refused("the provider's keys can't be had"))?;
+    let key = key.map_err(|_| refused("the provider's keys can't be fetched"))?;
     let key = key.ok_or_else(|| refused("its key is unknown"))?;
     let decoding = DecodingKey::from_jwk(&key).map_err(|_| refused("its key can't be used"))?;
     let mut validation = Validation::new(header.alg);

@@ -108,7 +108,7 @@ async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Res
         // Argon2 had no place for it: what was not compared was not wrong.
         let take_back = async |tx: &mut PlatformTx| ops::take_back_attempt(tx, who.id).await;
         if let Err(error) = service.db.write(&caller.ctx, take_back).await {
-            tracing::warn!(error = %platform::chain(&error), "an attempt stays counted");
+            tracing::warn!(error = %platform::chain(&error), "a successful sign-in is still counted as a failed attempt");
         }
     }
     let fits = compared?;

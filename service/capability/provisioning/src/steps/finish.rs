@@ -14,7 +14,7 @@ use crate::store;
 
 pub(super) const PROVE: Step = Step {
     name: "finish",
-    does: "removes what was added after the step `directory`, proves that nothing is left, here or outside, and forgets who the owner was",
+    does: "removes what was added after the step `directory`, proves that nothing is left, here or outside, and deletes the owner's data",
     waits_for: None,
     away: Some(|attempt, tenant| Box::pin(require_absent(attempt, tenant))),
     commit: |_, tx, _| Box::pin(finish(tx)),

@@ -11,9 +11,7 @@ pub(super) const PUSH: Step = Step {
         flags::refresh_tenant(tx);
         Box::pin(async { Ok(()) })
     },
-    undo: Undo::Nothing(
-        "a module keeps the flags that it got; no push follows until the tenant is tried again",
-    ),
+    undo: Undo::Nothing("modules retain the flags that they received"),
 };
 
-pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired stays"), ..PUSH };
+pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired is retained"), ..PUSH };

@@ -10,7 +10,7 @@ use crate::store;
 
 pub(super) const MAKE: Step = Step {
     name: "identity",
-    does: "makes the realm or org at the identity backend, and learns its issuer",
+    does: "creates the realm or org at the identity backend, and reads its issuer",
     waits_for: None,
     away: Some(|attempt, tenant| Box::pin(ensure(attempt, tenant))),
     commit: |_, tx, learnt| Box::pin(store_made(tx, learnt)),
@@ -20,11 +20,11 @@ pub(super) const MAKE: Step = Step {
     ),
 };
 
-pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired stays"), ..MAKE };
+pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired is retained"), ..MAKE };
 
 pub(super) const REMOVE: Step = Step {
     name: "identity",
-    does: "removes the realm or org, and the issuer that only it had",
+    does: "removes the realm or org, and the issuer that only it used",
     waits_for: None,
     away: Some(|attempt, tenant| Box::pin(remove(attempt, tenant))),
     commit: |_, tx, _| Box::pin(forget_learnt(tx)),

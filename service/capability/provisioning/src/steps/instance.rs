@@ -13,7 +13,7 @@ use crate::{deployments, scale_out, store};
 
 pub(super) const PLACE: Step = Step {
     name: "instance",
-    does: "places the tenant on an instance, or has one made for it",
+    does: "places the tenant on an instance, or has one created for it",
     waits_for: Some("capacity on an instance, or Azure"),
     away: Some(|attempt, tenant| Box::pin(find(attempt, tenant))),
     commit: |attempt, tx, learnt| Box::pin(place(attempt, tx, learnt)),
@@ -22,7 +22,7 @@ pub(super) const PLACE: Step = Step {
 
 pub(super) const REMOVE: Step = Step {
     name: "instance",
-    does: "gives the place back, and removes instances that only the tenant had",
+    does: "frees the place, and removes instances that only the tenant used",
     waits_for: Some("Azure"),
     away: Some(|attempt, tenant| Box::pin(remove(attempt, tenant))),
     commit: |_, tx, _| Box::pin(forget(tx)),
@@ -105,7 +105,8 @@ impl Attempt<'_> {
 
     pub(super) fn no_capacity(&self, place: &Place) -> StepError {
         let region = place.region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
-        let why = format!("room on an instance of driver {} and mode {}{region}", place.driver, place.mode);
+        let why =
+            format!("capacity on an instance of driver {} and mode {}{region}", place.driver, place.mode);
         StepError::Pending { after: self.pause(), why }
     }
 }

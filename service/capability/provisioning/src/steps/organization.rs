@@ -8,7 +8,7 @@ use crate::model::StepError;
 
 pub(super) const MAKE: Step = Step {
     name: "organization",
-    does: "makes the organization `default`",
+    does: "creates the organization `default`",
     waits_for: None,
     away: None,
     commit: |_, tx, _| Box::pin(make(tx)),

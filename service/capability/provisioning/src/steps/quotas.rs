@@ -15,7 +15,7 @@ pub(super) const SET: Step = Step {
     undo: Undo::Here(|_, tx| Box::pin(remove(tx))),
 };
 
-pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired stays"), ..SET };
+pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired is retained"), ..SET };
 
 pub(super) const REMOVE: Step = Step {
     name: "quotas",

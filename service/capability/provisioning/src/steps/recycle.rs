@@ -12,7 +12,7 @@ const POLL_MAX: Duration = Duration::from_secs(3600);
 
 pub(super) const WAIT: Step = Step {
     name: "recycle",
-    does: "waits until the deletion can't be taken back any more",
+    does: "waits until the deletion can no longer be cancelled",
     waits_for: Some("the end of the recycle period"),
     away: Some(|attempt, tenant| Box::pin(async move { is_over(attempt, tenant) })),
     commit: NOTHING,

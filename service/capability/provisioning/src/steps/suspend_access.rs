@@ -7,7 +7,7 @@ use super::{NEVER_GIVEN_UP, Step};
 use crate::model::StepError;
 
 pub(super) const STEP: Step = Step {
-    name: "cut_off",
+    name: "suspend_access",
     does: "ends all sessions",
     waits_for: None,
     away: None,
@@ -17,6 +17,6 @@ pub(super) const STEP: Step = Step {
 
 async fn end_sessions(tx: &mut Tx) -> Result<(), StepError> {
     sessions::end_all_of_tenant(tx, Ended::TenantStopped).await?;
-    tx.record("tenant.cut_off", Target::new("tenant", tx.tenant()));
+    tx.record("tenant.suspend_access", Target::new("tenant", tx.tenant()));
     Ok(())
 }

@@ -45,7 +45,7 @@ pub(super) fn routes() -> Routes {
             Method::PUT,
             ONE,
             write,
-            "replace_quota_resource: Replace a quota resource; tenants that used it keep their limits.",
+            "replace_quota_resource: Replace a quota resource; tenants that used it retain their limits.",
             replace,
         )
         .add(Method::DELETE, ONE, write, "delete_quota_resource: Delete a quota resource.", delete)

@@ -48,19 +48,19 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             CONFIRM,
             write,
-            "confirm_removals: Allow the removals that the directory guard held back, for one time window.",
+            "confirm_removals: Allow the removals that the directory guard blocked, for one time window.",
             confirm_removals,
         )
         .add(
             Method::POST,
             REJECT,
             write,
-            "reject_removals: Reject the removals that the directory guard held back, for one time window.",
+            "reject_removals: Reject the removals that the directory guard blocked, for one time window.",
             reject_removals,
         )
 }
 
-/// How many users SCIM may remove before the removals are held. At least one of the limits is required.
+/// How many users SCIM may remove before further removals are blocked. At least one of the limits is required.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct GuardInput {
@@ -97,15 +97,15 @@ pub(crate) struct DirectoryGuard {
     percent_max: Option<i64>,
     /// The length of the time window in seconds.
     window_seconds: i64,
-    /// `armed`, `held` (removals are refused until an admin decides), `confirmed` or `rejected`.
+    /// `armed`, `blocked` (removals are refused until an admin decides), `confirmed` or `rejected`.
     #[schema(value_type = String)]
     state: GuardState,
     /// When `confirmed` or `rejected` ends; otherwise null.
     state_until: Option<DateTime<Utc>>,
-    /// When removals began to be held; null: they are not.
-    held_at: Option<DateTime<Utc>>,
-    /// Number of removals refused since `heldAt`.
-    held_count: i64,
+    /// When removals were blocked; null: they were not.
+    blocked_at: Option<DateTime<Utc>>,
+    /// Number of removals refused since `blockedAt`.
+    blocked_count: i64,
     updated_at: DateTime<Utc>,
 }
 
@@ -117,8 +117,8 @@ fn shown(row: guard::Model) -> Tagged<DirectoryGuard> {
         window_seconds: row.window_seconds,
         state: row.state,
         state_until: row.state_until,
-        held_at: row.held_at,
-        held_count: row.held_count,
+        blocked_at: row.blocked_at,
+        blocked_count: row.blocked_count,
         updated_at: row.updated_at,
     };
     Tagged(row.version, guard)

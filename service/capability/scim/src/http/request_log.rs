@@ -379,7 +379,7 @@ async fn replay_request(
     match caller.db().write(&ctx, work).await {
         Err(Ended::Would(replay)) => Ok(Json(*replay)),
         Err(Ended::Failed(problem))
-            if problem.is_refusal() || problem.code == directory::codes::DIRECTORY_HELD =>
+            if problem.is_refusal() || problem.code == directory::codes::DIRECTORY_BLOCKED =>
         {
             Ok(Json(refused(&problem)))
         }

@@ -38,7 +38,7 @@ pub(crate) async fn copy(tx: &PlatformTx, row: &Model) -> Result<(), DbError> {
         "INSERT INTO tenant (id, slug, status, deleted_at, rehearses, {columns}) \
          SELECT $1, $3, 'deleted', $4, id, {columns} FROM tenant WHERE id = $2"
     ));
-    let slug = format!("rehearsal-{}", row.shadow_id.simple());
+    let slug = format!("dry-run-{}", row.shadow_id.simple());
     let values = vec![row.shadow_id.into(), row.tenant_id.into(), slug.into(), tx.now().into()];
     tx.execute(&insert, values).await?;
     for (table, columns) in COPIED {

@@ -76,7 +76,7 @@ fn sentence(error: &Error) -> Option<String> {
         Error::RequestTooLong => "The request is too long.",
         Error::ParametersTooMany => "There are too many parameters.",
         Error::ParameterUnreadable => "A parameter is too long or not text.",
-        Error::ParameterTwice => "A parameter came twice.",
+        Error::ParameterTwice => "A parameter was sent twice.",
         _ => return None,
     };
     Some(said.to_owned())
@@ -162,7 +162,7 @@ mod tests {
             (Error::RequestTooLong, "validation.failed", "The request is too long."),
             (Error::ParametersTooMany, "validation.failed", "There are too many parameters."),
             (Error::ParameterUnreadable, "validation.failed", "A parameter is too long or not text."),
-            (Error::ParameterTwice, "validation.failed", "A parameter came twice."),
+            (Error::ParameterTwice, "validation.failed", "A parameter was sent twice."),
         ] {
             let problem = Problem::agreed(error);
             assert_eq!((problem.code.name(), problem.dialect_code), (code, None));

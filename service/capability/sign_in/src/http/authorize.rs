@@ -22,7 +22,7 @@ use crate::ops::parameters::{self, Parameters};
 use crate::ops::{codes, pending_requests};
 
 pub(super) fn routes() -> Routes {
-    let browser = Access::Public("a browser comes to sign in");
+    let browser = Access::Public("browsers sign in here");
     let small = |route: web::Route| route.body_bytes_max(64 << 10);
     Routes::new()
         .add(

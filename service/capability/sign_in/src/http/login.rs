@@ -107,7 +107,7 @@ pub(super) async fn login(
         .map(|email| email.trim().to_owned())
         .filter(|email| identity_core::is_email(email));
     let Some(email) = email else {
-        let message = "That isn't an e-mail address.";
+        let message = "This is not a valid e-mail address.";
         return login_form(service, &request, waiting, None, Some(message));
     };
     let hints = Hints { login: Some(email.clone()), ..Hints::default() };

@@ -122,12 +122,12 @@ pub fn authorization(
     if parameters.contains_key("request") {
         return refuse(
             "request_not_supported",
-            "Request objects are not taken: push the request (RFC 9126).",
+            "Request objects are not accepted: push the request (RFC 9126).",
         );
     }
     match get("response_type").as_deref() {
         Some("code") => {}
-        _ => return refuse("unsupported_response_type", "Only code."),
+        _ => return refuse("unsupported_response_type", "The only response type is code."),
     }
     if !matches!(get("response_mode").as_deref(), None | Some("query" | "form_post")) {
         return refuse("invalid_request", "response_mode must be query or form_post.");

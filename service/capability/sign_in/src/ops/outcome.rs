@@ -171,12 +171,7 @@ pub(crate) async fn complete(
 ) -> Result<SignInOutcome, Failed> {
     let work =
         async |tx: &mut Tx| complete_attempt(tx, service, connection, row.id, &profile, agent.clone()).await;
-    let mut outcome = service.db.write(ctx, work).await;
-    if outcome.as_ref().is_err_and(Error::is_race) {
-        // Two first sign-ins of one person at once: the other one made the user, who is found now.
-        outcome = service.db.write(ctx, work).await;
-    }
-    match outcome {
+    match directory::again_after_race(Error::is_race, async || service.db.write(ctx, work).await).await {
         Ok(outcome) => Ok(outcome),
         Err(error) => Err(refused_or_not(service, ctx, row, error).await),
     }

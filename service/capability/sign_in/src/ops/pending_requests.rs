@@ -75,8 +75,10 @@ pub(crate) async fn used(service: &PlatformService, id: Uuid) {
     match timeout(USED_TIMEOUT, remove).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
-            tracing::warn!(error = %platform::chain(&error), "a pushed request is not used up");
+            tracing::warn!(error = %platform::chain(&error), "a pushed authorization request could not be marked as used");
         }
-        Err(_) => tracing::warn!("a pushed request is not used up: the store is busy"),
+        Err(_) => {
+            tracing::warn!("a pushed authorization request could not be marked as used: the store is busy")
+        }
     }
 }

@@ -164,7 +164,7 @@ pub(crate) async fn answer(
             Outcome::MustProve(..) => Err(Error::StateUnknown),
         }
     };
-    match service.db.write(ctx, work).await {
+    match directory::again_after_race(Error::is_race, async || service.db.write(ctx, work).await).await {
         Ok(Some(outcome)) => Ok(outcome),
         Ok(None) if sign_in::proofs_left(&row) > 0 => {
             Err(refused(Error::ProofWrong { left: sign_in::proofs_left(&row) }))

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Routes {
             Method::PUT,
             ONE,
             WRITE,
-            "replace_plan: Replace a plan; tenants that already have it keep their limits.",
+            "replace_plan: Replace a plan; tenants that already have it retain their limits.",
             replace_plan,
         )
         .add(Method::DELETE, ONE, WRITE, "delete_plan: Delete a plan that no tenant has.", delete_plan)

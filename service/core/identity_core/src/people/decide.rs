@@ -302,10 +302,7 @@ fn granted(facts: &Facts, grant: &Grant, organization: Uuid) -> (TenantRole, Inv
         return (grant.role, Invitation::Accepted(invitation));
     }
     match facts.known.pending.iter().find(|one| one.organization == organization) {
-        Some(pending) if pending.role.outranks(grant.role) => {
-            (pending.role, Invitation::Accepted(pending.id))
-        }
-        Some(pending) => (grant.role, Invitation::Accepted(pending.id)),
+        Some(pending) => (grant.role.or_higher(pending.role), Invitation::Accepted(pending.id)),
         None => (grant.role, Invitation::None),
     }
 }

@@ -251,7 +251,7 @@ fn whose_request_is_approved_gets_what_they_were_invited_as_meanwhile() {
         let expected = created(role, RoleFrom::Local, Invitation::Accepted(INVITATION));
         assert_eq!(decide(&facts), expected);
         let left = with(facts, |facts| facts.known.departed = vec![HERE]);
-        assert_eq!(decide(&left), expected, "an admin knows whom they let in again");
+        assert_eq!(decide(&left), expected, "an admin knows whom they invite again");
     }
 }
 

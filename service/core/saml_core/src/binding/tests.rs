@@ -202,7 +202,7 @@ fn the_signature_of_a_query_covers_its_parameters_as_they_were_sent() {
         assert_eq!(outcome(read), expected, "{what}");
     }
     let twice = verify_redirect(&format!("{signed}&SigAlg="), Direction::Request, &trust(&["idp"]));
-    assert_eq!(why(twice), (Reason::EncodingWrong, "a parameter came twice".to_owned()));
+    assert_eq!(why(twice), (Reason::EncodingWrong, "a parameter was sent twice".to_owned()));
 }
 
 #[test]

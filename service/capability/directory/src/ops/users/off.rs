@@ -58,7 +58,7 @@ pub(crate) fn after(was: UserState, verb: UserVerb) -> Result<UserState, Error> 
 /// Takes a user, whose row is locked, to where that leads.
 ///
 /// # Errors
-/// `user.managed` if it may not be; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
+/// `user.managed` if it may not be; `quota.exceeded` on reactivation; `user.last_admin`, `directory.blocked` on deactivation.
 pub async fn switch(tx: &mut Tx, before: user::Model, verb: UserVerb) -> Result<user::Model, Error> {
     let state = after(before.state(), verb)?;
     let resource = before.resource.as_object().cloned().unwrap_or_default();
@@ -95,9 +95,9 @@ async fn stays_off(tx: &mut Tx, before: user::Model, state: UserState) -> Result
         return Ok(before);
     }
     let (version, updated_at) = (before.version + 1, tx.now());
-    let row = user::Model { deactivated_by: state.deactivated_by(), version, updated_at, ..before };
+    let row = user::Model { deactivated_by: state.deactivated_by(), version, updated_at, ..before.clone() };
     tx.update(row.clone()).await?;
-    tx.record("user.deactivate", Target::new("user", row.id));
+    tx.record("user.deactivate", Target::new("user", row.id).changed(&before, &row));
     Ok(row)
 }
 

@@ -23,7 +23,7 @@ fn is_over(attempt: &Attempt<'_>) -> Result<Learnt, StepError> {
     let left = since + period - attempt.outside.now();
     match left.to_std() {
         Ok(left) if !left.is_zero() => {
-            Err(StepError::Pending { after: left, why: "modules to come to rest".to_owned() })
+            Err(StepError::Pending { after: left, why: "modules to finish their work".to_owned() })
         }
         _ => Ok(Learnt::default()),
     }

@@ -13,7 +13,7 @@ use crate::steps::{Attempt, Learnt, Step, Undo, store};
 
 pub(in crate::steps) const STEP: Step = Step {
     name: "realm",
-    does: "makes the realm or org where the tenant goes, and announces the move (`tenant.moving`)",
+    does: "creates the realm or org to which the tenant moves, and announces the move (`tenant.moving`)",
     waits_for: None,
     away: Some(|attempt, tenant| Box::pin(ensure(attempt, tenant))),
     commit: |attempt, tx, learnt| Box::pin(announce(attempt, tx, learnt)),

@@ -13,7 +13,7 @@ const RELEASED: &str = "released";
 
 pub(in crate::steps) const STEP: Step = Step {
     name: "release",
-    does: "gives the old place back; what only the tenant had there is removed by a job of its own",
+    does: "frees the old place; what only the tenant used there is removed by a separate job",
     waits_for: None,
     away: None,
     commit: |attempt, tx, _| Box::pin(release(attempt, tx)),

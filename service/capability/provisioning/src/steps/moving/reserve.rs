@@ -18,7 +18,7 @@ const RESERVED: &str = "reserved";
 
 pub(in crate::steps) const STEP: Step = Step {
     name: "reserve",
-    does: "takes a place on an instance, or has one made",
+    does: "reserves a place on an instance, or has one created",
     waits_for: Some("capacity on an instance, or Azure"),
     away: Some(|attempt, tenant| Box::pin(find(attempt, tenant))),
     commit: |attempt, tx, learnt| Box::pin(reserve(attempt, tx, learnt)),
@@ -49,7 +49,9 @@ async fn reserve(attempt: &Attempt<'_>, tx: &mut Tx, learnt: &Learnt) -> Result<
     let id = match (taken, named) {
         (Some(id), _) => id,
         (None, Some(_)) => {
-            return Err(StepError::Permanent { why: "the instance has no room, or isn't active".to_owned() });
+            return Err(StepError::Permanent {
+                why: "the instance has no capacity left or isn't active".to_owned(),
+            });
         }
         // Somebody else took the last place meanwhile.
         (None, None) => return Err(attempt.no_capacity(&place)),

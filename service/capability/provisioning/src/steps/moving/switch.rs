@@ -10,7 +10,7 @@ use crate::steps::{Attempt, Step, Undo};
 
 pub(in crate::steps) const STEP: Step = Step {
     name: "switch",
-    does: "has the tenant be there from now on (`tenant.moved`), and its flags pushed",
+    does: "switches the tenant to the new place (`tenant.moved`), and has its flags pushed",
     waits_for: None,
     away: None,
     commit: |attempt, tx, _| Box::pin(switch(attempt, tx)),
