@@ -9,7 +9,7 @@ use tenantry::app::{Running, start};
 
 use crate::client::Client;
 use crate::store::{LeftOverJob, Store, left_over_jobs};
-use crate::views::{AuditEvent, Event, ListPage, RecordedMail};
+use crate::views::{AuditEvent, Event, RecordedMail};
 
 /// The operator's key in tests.
 pub(crate) const OPERATOR_KEY: &str = "test-operator-key-0123456789abcdef";
@@ -181,15 +181,7 @@ impl TestApp {
 
     /// The same with all that the feed says of them.
     pub async fn raw_events(&self) -> Vec<Value> {
-        let mut all = Vec::new();
-        let mut next = Some(String::new());
-        while let Some(cursor) = next {
-            let page: ListPage<Value> =
-                self.operator.get(&format!("/api/v1/events?limit=200{cursor}")).await.found();
-            all.extend(page.items);
-            next = page.next_cursor.map(|cursor| format!("&cursor={cursor}"));
-        }
-        all
+        self.operator.all_pages("/api/v1/events?limit=200").await
     }
 
     /// Every event of every story is one of the catalogue, with the fields that it promises and no others.

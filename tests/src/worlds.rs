@@ -11,6 +11,7 @@ use platform::config::Config;
 use reqwest::Method;
 use sea_orm::{ColumnTrait as _, QueryFilter as _};
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -140,24 +141,27 @@ impl Client {
         self.get(&format!("/api/v1/jobs?limit=200&{query}")).await.items()
     }
 
+    /// What stands on all pages of a list; `path` has a query.
+    pub async fn all_pages<T: DeserializeOwned>(&self, path: &str) -> Vec<T> {
+        let (mut all, mut next) = (Vec::new(), Some(String::new()));
+        while let Some(cursor) = next {
+            let page: ListPage<T> = self.get(&format!("{path}{cursor}")).await.found();
+            all.extend(page.items);
+            next = page.next_cursor.map(|cursor| format!("&cursor={cursor}"));
+        }
+        all
+    }
+
     /// Waits until every job of this kind is done.
     ///
     /// # Panics
     /// If one of them is a dead letter.
     pub async fn no_more_of(&self, kind: &str) {
         crate::eventually(&format!("{kind} to be done"), async || {
-            let (mut are_done, mut next) = (true, Some(String::new()));
-            while let Some(cursor) = next {
-                // Whatever their status: one that goes from running to pending between two questions would be in neither answer.
-                let page = self.get(&format!("/api/v1/jobs?limit=200&kind={kind}{cursor}")).await;
-                let page: ListPage<Job> = page.found();
-                for job in page.items {
-                    assert_ne!(job.status, "dead", "{job:?}");
-                    are_done &= job.status == "done";
-                }
-                next = page.next_cursor.map(|cursor| format!("&cursor={cursor}"));
-            }
-            are_done.then_some(())
+            // Whatever their status: one that goes from running to pending between two questions would be in neither answer.
+            let all: Vec<Job> = self.all_pages(&format!("/api/v1/jobs?limit=200&kind={kind}")).await;
+            assert!(all.iter().all(|job| job.status != "dead"), "{all:?}");
+            all.iter().all(|job| job.status == "done").then_some(())
         })
         .await;
     }

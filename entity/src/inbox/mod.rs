@@ -1,5 +1,6 @@
 //! Rows of `inbox`.
 
+pub mod effect;
 pub mod event;
 pub mod source;
 pub mod subscription;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use serde_json::json;
-use tests::{Event, ListPage, Process, Receiver, Store, eventually};
+use tests::{Event, Process, Receiver, Store, eventually};
 
 use super::PROGRAM;
 
@@ -72,16 +72,9 @@ async fn through_kills(seed: u64) {
     };
     eventually("every acknowledged user's event", async || wanted.is_subset(&names()).then_some(())).await;
     // Also what was committed and not acknowledged, and nothing that wasn't committed.
-    let (mut committed, mut after) = (Vec::new(), String::new());
-    loop {
-        let page: ListPage<Event> =
-            process.operator.get(&format!("/api/v1/events?limit=200&type=user.created{after}")).await.found();
-        committed.extend(page.items.into_iter().map(|event| event.id));
-        match page.next_cursor {
-            Some(cursor) => after = format!("&cursor={cursor}"),
-            None => break,
-        }
-    }
+    let committed: Vec<Event> =
+        process.operator.all_pages("/api/v1/events?limit=200&type=user.created").await;
+    let committed: Vec<String> = committed.into_iter().map(|event| event.id).collect();
     let seen = || {
         let mut seen = BTreeSet::new();
         let first = receiver.all().into_iter().filter(|one| one.body["type"] == "user.created");

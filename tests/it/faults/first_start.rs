@@ -143,13 +143,8 @@ async fn a_half_migrated_store_with_data_in_it_is_refused_and_left_as_it_is() {
     assert!(!process.is_ready().await, "it refuses to start");
     let text = std::fs::read_to_string(&complaints).expect("what it complains of");
     assert!(text.contains("m20261121_000010_invitations"), "it names the change: {text}");
-    let connection = opened(&store).await;
-    let sql = "SELECT count(*) AS tenants FROM tenant WHERE slug = 'acme'";
-    let row =
-        connection.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, sql)).await;
-    let tenants: i64 = row.expect("it can be read").expect("a row").try_get("", "tenants").expect("a number");
+    let tenants: i64 = found(&store, "SELECT count(*) FROM tenant WHERE slug = 'acme'").await;
     assert_eq!(tenants, 1, "nothing was cleared away");
-    connection.close().await.expect("closed");
 }
 
 /// A file of another program, which has a table by the name of one of ours: of the first change, and of a later one.
@@ -169,14 +164,19 @@ async fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
         connection.close().await.expect("closed");
         let mut process = Process::begin(PROGRAM, &store, &settings([]), Stdio::null());
         assert!(!process.is_ready().await, "it refuses to start: {table}");
-        let connection = opened(&store).await;
         let sql = format!("SELECT text FROM page, (SELECT count(title) FROM {table})");
-        let row = connection.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, sql));
-        let text: String =
-            row.await.expect("it can be read").expect("a row").try_get("", "text").expect("a text");
-        assert_eq!(text, "theirs", "{table}");
-        connection.close().await.expect("closed");
+        assert_eq!(found::<String>(&store, &sql).await, "theirs", "{table}");
     }
+}
+
+/// The one value that a query finds.
+async fn found<T: sea_orm::TryGetable>(store: &Store, sql: &str) -> T {
+    let connection = opened(store).await;
+    let row =
+        connection.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, sql)).await;
+    let value = row.expect("it can be read").expect("a row").try_get_by_index(0).expect("a value");
+    connection.close().await.expect("closed");
+    value
 }
 
 async fn opened(store: &Store) -> DatabaseConnection {

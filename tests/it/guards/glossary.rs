@@ -67,30 +67,56 @@ const PRIVATE_PAIRS: [&str; 16] = [
     "went through",
 ];
 
-/// The names in a source, without comments and texts.
-fn names(text: &str) -> impl Iterator<Item = &str> {
+/// What a source is made of, comments left out.
+enum Token<'a> {
+    Name(&'a str),
+    /// What stands in quotes, the closing ones included.
+    Text(&'a str),
+}
+
+/// The tokens of a source, each with where it begins.
+fn tokens(text: &str) -> impl Iterator<Item = (usize, Token<'_>)> {
     let mut rest = text;
     std::iter::from_fn(move || {
         loop {
             let at =
                 rest.find(|one: char| matches!(one, '"' | '\'' | '/' | '_') || one.is_ascii_alphabetic())?;
             let here = &rest[at..];
+            let begins = text.len() - here.len();
             if let Some(after) = here.strip_prefix("'\"'") {
                 rest = after;
             } else if let Some(comment) = here.strip_prefix("//") {
                 rest = comment.find('\n').map_or("", |end| &comment[end..]);
             } else if let Some(quoted) = here.strip_prefix('"') {
                 rest = after_quotes(quoted);
+                return Some((begins, Token::Text(&quoted[..quoted.len() - rest.len()])));
             } else if here.starts_with(['/', '\'']) {
                 rest = &here[1..];
             } else {
                 let end =
                     here.find(|one: char| one != '_' && !one.is_ascii_alphanumeric()).unwrap_or(here.len());
                 rest = &here[end..];
-                return Some(&here[..end]);
+                return Some((begins, Token::Name(&here[..end])));
             }
         }
     })
+}
+
+/// The names in a source.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    tokens(text).filter_map(|(_, token)| match token {
+        Token::Name(name) => Some(name),
+        Token::Text(_) => None,
+    })
+}
+
+/// The texts in quotes in a source, each with its line.
+fn literals(text: &str) -> Vec<(usize, String)> {
+    let quoted = tokens(text).filter_map(|(at, token)| match token {
+        Token::Text(quoted) => Some((text[..at].matches('\n').count() + 1, quoted.to_owned())),
+        Token::Name(_) => None,
+    });
+    quoted.collect()
 }
 
 /// What follows a text whose opening quotes were read.
@@ -193,28 +219,6 @@ fn what_is_private_is_found_in_each_of_its_forms() {
     assert_eq!(private("Settings of recommended indoor menders"), ["menders"]);
     assert_eq!(without_names("SELECT told_at, told FROM {settled_at}"), "SELECT  told FROM {");
     assert_eq!(prose("a `told` b"), "a   b");
-}
-
-/// The texts in quotes in a source, each with its line.
-fn literals(text: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['"', '/', '\'']) {
-        let here = &rest[at..];
-        rest = if let Some(after) = here.strip_prefix("'\"'") {
-            after
-        } else if let Some(comment) = here.strip_prefix("//") {
-            comment.find('\n').map_or("", |end| &comment[end..])
-        } else if let Some(quoted) = here.strip_prefix('"') {
-            let after = after_quotes(quoted);
-            let line = text[..text.len() - quoted.len()].matches('\n').count();
-            found.push((line + 1, quoted[..quoted.len() - after.len()].to_owned()));
-            after
-        } else {
-            &here[1..]
-        };
-    }
-    found
 }
 
 #[test]

@@ -133,11 +133,8 @@ impl Deployer<'_> {
         if let Some(found) = self.manager.get(&path, RESOURCES).await? {
             let tag = found.body().pointer(&format!("/tags/{TAG}")).and_then(Value::as_str);
             if tag != Some(&row.id.to_string()) {
-                let why = format!(
-                    "a resource group called {} already exists and was not created by this service",
-                    row.resource_group
-                );
-                return Ok(Some(Progress::Failed(why)));
+                let taken = Failure::not_ours(format!("a resource group called {}", row.resource_group));
+                return Ok(Some(Progress::Failed(taken.reason)));
             }
         }
         let answer = self.manager.send(Method::PUT, (&path, RESOURCES), Some(&template::group(row))).await?;

@@ -227,12 +227,7 @@ impl Keycloak<'_> {
                 });
                 admin.create(&format!("{path}/organizations"), &body).await?;
                 let found = self.organization(admin, desired).await?;
-                found.ok_or_else(|| {
-                    Failure::permanent(format!(
-                        "an organization called {} already exists and was not created by this service",
-                        desired.slug
-                    ))
-                })?
+                found.ok_or_else(|| Failure::not_ours(format!("an organization called {}", desired.slug)))?
             }
         };
         for repair in self.repairs_of_organization(desired, &found)? {
@@ -294,7 +289,5 @@ fn owned(found: &Value, desired: &DesiredState, what: &str) -> Result<(), Failur
         return Ok(());
     }
     let name = desired.external_id.as_deref().unwrap_or(&desired.slug);
-    Err(Failure::permanent(format!(
-        "a {what} called {name} already exists and was not created by this service"
-    )))
+    Err(Failure::not_ours(format!("a {what} called {name}")))
 }

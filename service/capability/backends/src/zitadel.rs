@@ -187,11 +187,7 @@ impl IdentityBackend for Zitadel<'_> {
                 Some(found) => found,
                 None => {
                     self.make(outside, desired).await?;
-                    let taken = || {
-                        Failure::permanent(
-                            "an org with this name already exists and was not created by this service",
-                        )
-                    };
+                    let taken = || Failure::not_ours("an org with this name");
                     self.find(outside, desired).await?.ok_or_else(taken)?
                 }
             };
@@ -199,9 +195,7 @@ impl IdentityBackend for Zitadel<'_> {
                 // Making an org and saying whose it is are two calls: one without an owner is an attempt that broke off between
                 // them, as long as it has the name that only we give.
                 if !is_named_by_us(&found, desired) {
-                    return Err(Failure::permanent(
-                        "an org with this id already exists and was not created by this service",
-                    ));
+                    return Err(Failure::not_ours("an org with this id"));
                 }
                 self.claim(outside, desired).await?;
             }

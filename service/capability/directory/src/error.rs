@@ -157,9 +157,8 @@ pub async fn again_after_race<T, E>(
     is_race: impl FnOnce(&E) -> bool,
     work: impl AsyncFn() -> Result<T, E>,
 ) -> Result<T, E> {
-    // On the heap: the second try would double the stack that every sign-in takes.
-    match Box::pin(work()).await {
-        Err(error) if is_race(&error) => Box::pin(work()).await,
+    match work().await {
+        Err(error) if is_race(&error) => work().await,
         done => done,
     }
 }

@@ -132,7 +132,7 @@ pub struct MustProve {
 pub async fn admit(tx: &mut Tx, applicant: Applicant<'_>) -> Result<Outcome, NotAdmitted> {
     let mut loaded = load::load(tx, &applicant).await?;
     let mut decision = decide(&loaded.facts);
-    while apply::is_overtaken(tx, &loaded, &decision).await? {
+    while !apply::lock(tx, &mut loaded, &decision).await? {
         loaded = load::load(tx, &applicant).await?;
         decision = decide(&loaded.facts);
     }

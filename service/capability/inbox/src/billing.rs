@@ -1,5 +1,6 @@
 //! What a subscription means for its tenant: plan, grace, suspension, by the tables in `[billing]`.
 
+use entity::inbox::effect::Effect;
 use entity::inbox::subscription::{Column, Entity, Model};
 use entity::tenancy::states::{BillingState, SuspendedBy};
 use entity::tenancy::tenant;
@@ -10,7 +11,7 @@ use tenancy::Status;
 use web::Tools;
 
 use crate::error::Error;
-use crate::settings::{Effect, Settings};
+use crate::settings::Settings;
 use crate::subscription::{Change, is_later, mark};
 
 platform::events! {
@@ -101,7 +102,9 @@ async fn take_effect(tx: &mut Tx, tools: &Tools, tenant: tenant::Model) -> Resul
     let rows = tx.all(tx.select::<Entity>()).await?;
     let known = rows.iter().filter_map(|row| Some((billing.effect_of(&row.status)?, row)));
     // Of several subscriptions of a tenant the kindest counts.
-    let Some((effect, row)) = known.min_by_key(|(effect, _)| *effect) else {
+    let Some((effect, row)) =
+        known.min_by_key(|(effect, _)| Effect::ALL.iter().position(|one| one == effect))
+    else {
         tx.record("billing.ignore", Target::new("tenant", tenant.id));
         return Ok("no status that the table knows".to_owned());
     };

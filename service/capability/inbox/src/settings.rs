@@ -1,35 +1,9 @@
 //! What an installation sets for the payment provider's word.
 
+use entity::inbox::effect::Effect;
 use platform::config::{Config, ConfigError, Section, pairs, require_one_of, require_pairs, require_url};
 use secrecy::SecretString;
 use serde::Deserialize;
-
-/// What a subscription's status does to its tenant, the kindest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
-    /// The plan that is paid for.
-    Full,
-    /// The same, with a warning.
-    Grace,
-    /// Nobody signs in until it is paid.
-    Suspend,
-    /// The plan `free`.
-    Free,
-}
-
-impl Effect {
-    const NAMES: [(&str, Self); 4] =
-        [("full", Self::Full), ("grace", Self::Grace), ("suspend", Self::Suspend), ("free", Self::Free)];
-
-    /// Its name in the settings and in events.
-    pub fn as_str(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, effect)| *effect)
-    }
-}
 
 /// `[billing]`
 #[derive(Clone, Debug, Deserialize)]
@@ -58,7 +32,7 @@ impl Settings {
     pub fn effect_of(&self, status: &str) -> Option<Effect> {
         pairs(&self.statuses)
             .find(|(known, _)| *known == status)
-            .and_then(|(_, effect)| Effect::named(effect))
+            .and_then(|(_, effect)| Effect::parse(effect))
     }
 }
 
@@ -68,7 +42,7 @@ impl Section for Settings {
     fn check(&self, _config: &Config) -> Result<(), ConfigError> {
         require_url("billing.stripe_url", &self.stripe_url)?;
         for (_, effect) in pairs(&self.statuses) {
-            require_one_of("billing.statuses", effect, &Effect::NAMES.map(|(name, _)| name))?;
+            require_one_of("billing.statuses", effect, Effect::TEXTS)?;
         }
         require_pairs("billing.prices", &self.prices)?;
         require_pairs("billing.statuses", &self.statuses)

@@ -41,6 +41,11 @@ impl Failure {
         Self { reason: reason.to_string(), permanent: true, after: None, throttled: false }
     }
 
+    /// Something of ours can't be made because this is in its place.
+    pub fn not_ours(what: impl std::fmt::Display) -> Self {
+        Self::permanent(format!("{what} already exists and was not created by this service"))
+    }
+
     /// What an answer's status says: throttling, faults of the other side, credentials that somebody may mend, and conflicts
     /// with what is under way pass; other refusals don't. `message` is the other side's own.
     pub fn of(what: &str, answer: &http::Response<Value>, message: Option<String>) -> Self {

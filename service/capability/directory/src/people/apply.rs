@@ -74,21 +74,30 @@ fn proves(proof: &Proof, decision: &Decision) -> bool {
     }
 }
 
-/// Whether somebody's role changed between the reading of the facts and now. Whose row the decision changes is locked from here on, so a
-/// decision from facts that are read after this stands.
-pub(super) async fn is_overtaken(tx: &Tx, loaded: &Loaded, decision: &Decision) -> Result<bool, Error> {
+/// Locks the row that the decision changes, if it changes one. `false`: it is not what it was when the facts were read, and a decision from
+/// facts that are read after this stands.
+pub(super) async fn lock(tx: &Tx, loaded: &mut Loaded, decision: &Decision) -> Result<bool, Error> {
     let (Decision::Known { user, role, invitation } | Decision::Linked { user, role, invitation, .. }) =
         decision
     else {
-        return Ok(false);
+        return Ok(true);
     };
-    let Some(read) = loaded.users.get(user) else { return Ok(false) };
-    if role.is_none() && *invitation == Invitation::None {
-        return Ok(false);
+    if changes_nothing(role.as_ref(), *invitation) {
+        return Ok(true);
     }
-    let now = store::user_locked(tx, OrganizationId(read.organization_id), read.id).await?;
+    let Some(read) = loaded.users.get_mut(user) else { return Ok(true) };
     let standing = |row: &user::Model| (row.role, row.role_source, row.role_under, row.may_come());
-    Ok(now.as_ref().map(standing) != Some(standing(read)))
+    match store::user_locked(tx, OrganizationId(read.organization_id), read.id).await? {
+        Some(now) if standing(&now) == standing(read) => {
+            *read = now;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn changes_nothing(role: Option<&Given>, invitation: Invitation) -> bool {
+    role.is_none() && invitation == Invitation::None
 }
 
 /// Who comes again.
@@ -106,18 +115,17 @@ async fn known(
     given(tx, row, becomes, applicant).await
 }
 
-/// What somebody who was there before gets by coming. Their row is taken only where something of it changes; whether somebody is active
-/// is asked of every token anyway.
+/// What somebody who was there before gets by coming. Where something of it changes their row is locked ([`lock`]); whether somebody is
+/// active is asked of every token anyway.
 async fn given(
     tx: &mut Tx,
     row: user::Model,
     (role, invitation): (Option<Given>, Invitation),
     applicant: &Applicant<'_>,
 ) -> Result<user::Model, Error> {
-    if role.is_none() && invitation == Invitation::None {
+    if changes_nothing(role.as_ref(), invitation) {
         return Ok(row);
     }
-    let row = locked(tx, &row).await?;
     consume(tx, invitation, row.id, applicant).await?;
     match role {
         Some(given) => Ok(roles::give(tx, row, new_role(given)).await?),
